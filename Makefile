@@ -1,0 +1,59 @@
+# Two commands do the main job: `make bench METHOD=equate` and `make test`. Both set up `.venv` first.
+#
+# Settings, each given on the command line (`make bench METHOD=linear SUITE=strogatz JOBS=4`):
+PYTHON   ?= python3
+# Passed to pip as they are, for instance an index of your choice.
+PIP_ARGS ?=
+METHOD   ?= equate
+PROTOCOL ?= quick
+# Empty: the suites of the protocol.
+SUITE    ?=
+JOBS     ?= 2
+OUT      ?= results/$(PROTOCOL)-$(METHOD)
+# Training only: a time limit (empty: the method's own) and RESUME=1 to go on from the last checkpoint.
+MINUTES  ?=
+RESUME   ?=
+
+BIN   := .venv/bin
+CLI   := $(BIN)/srbench-ext
+STAMP := .venv/.installed
+RUNS  := $(patsubst %/records,%,$(wildcard results/*/records))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup bench tables test check perf train
+
+help: ## List the targets (the default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo 'Settings: METHOD=$(METHOD) SUITE=$(SUITE) PROTOCOL=$(PROTOCOL) JOBS=$(JOBS) OUT=$(OUT) PIP_ARGS=$(PIP_ARGS)'
+
+setup: $(STAMP) ## Create .venv and install the package, once
+
+$(STAMP): pyproject.toml constraints.txt setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + ". Run: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install $(PIP_ARGS) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+bench: $(STAMP) ## Run METHOD on PROTOCOL, print and write the tables
+	$(CLI) run --method $(METHOD) $(if $(SUITE),--suite $(SUITE)) --protocol $(PROTOCOL) --jobs $(JOBS) --out $(OUT)
+	$(CLI) report $(OUT)
+
+tables: $(STAMP) ## Write the tables and figures of every folder in results/ again, from its records
+	@test -n '$(RUNS)' || echo 'No records in results/. Run: make bench METHOD=$(METHOD)'
+	@set -e; for run in $(RUNS); do echo "$$run"; $(CLI) report $$run; done
+
+test: $(STAMP) ## Run the tests
+	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+check: $(STAMP) ## Lint, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+perf: $(STAMP) ## Measure the speed of evaluation and constant fits
+	$(BIN)/python -m srbench_ext.expression.perf
+
+train: OUT = runs/$(METHOD)
+train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30, RESUME=1)
+	$(CLI) train $(METHOD) --out $(OUT) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RESUME),--resume)
