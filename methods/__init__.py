@@ -1,0 +1,1 @@
+"""The bundled methods, one folder each (see docs/add-a-method.md)."""

@@ -1,0 +1,297 @@
+"""From a method's name to its description, without importing it, and to its class, when asked for.
+
+Bundled methods are the folders of ``srbench_ext.methods`` that hold a ``method.toml``. Others are
+
+- distributions with an entry point ``NAME = "package.module:Class"`` in the group ``srbench_ext.methods``;
+- folders of the same shape as the bundled ones, named in ``SRBENCH_EXT_PLUGINS`` (separated as in ``PATH``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from srbench_ext.errors import ConfigError, MissingExtraError, UnknownNameError
+from srbench_ext.method import Method
+
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "PLUGINS_VARIABLE",
+    "MethodInfo",
+    "check_parameters",
+    "create",
+    "describe",
+    "load_class",
+    "load_train",
+    "missing_packages",
+    "names",
+    "parameters_of",
+]
+
+ENTRY_POINT_GROUP = "srbench_ext.methods"
+PLUGINS_VARIABLE = "SRBENCH_EXT_PLUGINS"
+
+_KEYS = {"name", "class", "summary", "reference", "requires", "neural", "track", "defaults", "presets"}
+_PACKAGE = "srbench_ext.methods"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What is known of a method without importing it.
+
+    Attributes
+    ----------
+    name : str
+        The name that commands and records use.
+    summary, reference : str
+        One line each: what it does, and where it is published.
+    track : {"controlled", "release", "official", "none"}
+        How its weights were trained; ``none`` for a method without weights.
+    neural : bool
+        Whether it runs a network.
+    class_path : str
+        ``module:Class``.
+    requires : tuple of str
+        Packages beyond the core that it imports.
+    folder : Path or None
+        Its folder; None for an entry point.
+    parameters : mapping
+        Parameters that differ from those of the class.
+    presets : mapping
+        Named sets of parameters.
+    """
+
+    name: str
+    summary: str
+    reference: str
+    track: str
+    neural: bool
+    class_path: str
+    requires: tuple[str, ...]
+    folder: Path | None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def names() -> list[str]:
+    """Return the names of all methods, sorted."""
+    return sorted(_descriptions())
+
+
+def describe(name: str) -> MethodInfo:
+    """Return the description of a method.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest names.
+    ConfigError
+        If its ``method.toml`` has a key that is not known or a value of the wrong type, or if two methods bear
+        one name.
+    """
+    known = _descriptions()
+    if name not in known:
+        raise UnknownNameError("method", name, known)
+    return known[name]
+
+
+def load_class(name: str) -> type[Method]:
+    """Import a method and return its class.
+
+    Raises
+    ------
+    MissingExtraError
+        If a package that it requires is not installed.
+    ConfigError
+        If the class is not there or not a :class:`~srbench_ext.method.Method`.
+    """
+    info = describe(name)
+    missing = missing_packages(info)
+    if missing:
+        raise MissingExtraError(f"The method {name!r}", missing)
+    module_name, _, class_name = info.class_path.partition(":")
+    found = getattr(_import(info, module_name), class_name, None)
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise ConfigError(
+            f"The method {name!r} names the class {info.class_path!r}, which is "
+            f"{'missing' if found is None else 'not a subclass of srbench_ext.method.Method'}. "
+            "Correct 'class' in its method.toml or its entry point."
+        )
+    return found
+
+
+def create(name: str, /, **parameters: Any) -> Method:
+    """Make a method from its class, its registered defaults, a preset and the given parameters.
+
+    Parameters
+    ----------
+    name : str
+        A name, or ``name@preset``.
+    **parameters : object
+        What differs from the defaults.
+
+    Raises
+    ------
+    UnknownNameError
+        For a method, preset or parameter that does not exist.
+    """
+    name, _, preset = name.partition("@")
+    info = describe(name)
+    chosen = dict(info.parameters)
+    if preset:
+        if preset not in info.presets:
+            raise UnknownNameError(f"preset of method {name!r}", preset, info.presets)
+        chosen |= info.presets[preset]
+    chosen |= parameters
+    found = load_class(name)
+    check_parameters(name, chosen)
+    return found(**chosen)
+
+
+def parameters_of(name: str) -> dict[str, Any]:
+    """Return a method's parameters with their default values (those of its ``method.toml`` first)."""
+    signature = inspect.signature(load_class(name).__init__)
+    defaults = {key: p.default for key, p in signature.parameters.items() if key != "self"}
+    return defaults | dict(describe(name).parameters)
+
+
+def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
+    """Raise :class:`~srbench_ext.errors.UnknownNameError` if the method lacks one of the parameters."""
+    known = parameters_of(name)
+    for key in parameters:
+        if key not in known:
+            raise UnknownNameError(f"parameter of method {name!r}", key, known)
+
+
+def missing_packages(info: MethodInfo) -> tuple[str, ...]:
+    """Return those required packages that are not installed; nothing is imported."""
+    return tuple(package for package in info.requires if importlib.util.find_spec(package) is None)
+
+
+def load_train(name: str) -> Callable[..., Any]:
+    """Return the training entry of a method: ``main(out, minutes, resume)`` of its ``train`` module.
+
+    Raises
+    ------
+    ConfigError
+        If the method has none; the message lists those that have.
+    """
+    info = describe(name)
+    if not _has_train(info):
+        trainable = [other for other, it in sorted(_descriptions().items()) if _has_train(it)]
+        raise ConfigError(
+            f"The method {name!r} has nothing to train. Methods that have: {', '.join(trainable) or 'none'}."
+        )
+    missing = missing_packages(info)
+    if missing:
+        raise MissingExtraError(f"Training {name!r}", missing)
+    return cast("Callable[..., Any]", _import(info, "train").main)
+
+
+def _has_train(info: MethodInfo) -> bool:
+    return info.folder is not None and (info.folder / "train.py").is_file()
+
+
+def _descriptions() -> dict[str, MethodInfo]:
+    """Read every description; two of one name are an error that names both."""
+    found: dict[str, MethodInfo] = {}
+    for info in (*_from_folders(), *_from_entry_points()):
+        if info.name in found:
+            places = [str(i.folder or i.class_path) for i in (found[info.name], info)]
+            raise ConfigError(
+                f"Two methods are named {info.name!r}: {places[0]} and {places[1]}. Rename or remove one."
+            )
+        found[info.name] = info
+    return found
+
+
+def _from_folders() -> Iterator[MethodInfo]:
+    package = importlib.import_module(_PACKAGE)
+    extra = [Path(p) for p in os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep) if p]
+    for parent in (*map(Path, package.__path__), *extra):
+        if not parent.is_dir():
+            raise ConfigError(
+                f"{parent} of {PLUGINS_VARIABLE} is not a folder. Name folders that hold NAME/method.toml."
+            )
+        for path in sorted(parent.glob("*/method.toml")):
+            yield _read_toml(path)
+
+
+def _from_entry_points() -> Iterator[MethodInfo]:
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        distribution = entry.dist.name if entry.dist is not None else "an unnamed distribution"
+        yield MethodInfo(
+            name=entry.name,
+            summary=f"from the package {distribution}",
+            reference="",
+            track="none",
+            neural=False,
+            class_path=entry.value,
+            requires=(),
+            folder=None,
+        )
+
+
+def _read_toml(path: Path) -> MethodInfo:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}. Correct the file.") from error
+    for key in table:
+        if key not in _KEYS:
+            raise ConfigError(f"{path}: {UnknownNameError('key', key, _KEYS)}")
+    track = _value(table, "track", str, path, "none")
+    if track not in ("controlled", "release", "official", "none"):
+        raise ConfigError(
+            f"{path}: 'track' must be controlled, release, official or none. Got {track!r} instead."
+        )
+    return MethodInfo(
+        name=_value(table, "name", str, path),
+        summary=_value(table, "summary", str, path),
+        reference=_value(table, "reference", str, path, ""),
+        track=track,
+        neural=_value(table, "neural", bool, path, False),
+        class_path=_value(table, "class", str, path),
+        requires=tuple(_value(table, "requires", list, path, [])),
+        folder=path.parent,
+        parameters=_value(table, "defaults", dict, path, {}),
+        presets=_value(table, "presets", dict, path, {}),
+    )
+
+
+def _value(table: Mapping[str, Any], key: str, kind: type, path: Path, default: Any = None) -> Any:
+    value = table.get(key, default)
+    if not isinstance(value, kind):
+        got = "nothing" if value is None else repr(value)
+        raise ConfigError(f"{path}: {key!r} must be a {kind.__name__}. Got {got} instead.")
+    return value
+
+
+def _import(info: MethodInfo, module: str) -> ModuleType:
+    """Import a module of a method: absolute for an entry point, inside of its folder otherwise."""
+    if info.folder is None:
+        return importlib.import_module(module)
+    bundled = importlib.import_module(_PACKAGE)
+    if str(info.folder.parent) in map(str, bundled.__path__):
+        return importlib.import_module(f"{_PACKAGE}.{info.folder.name}.{module}")
+    return _import_from_folder(info.folder, module)
+
+
+def _import_from_folder(folder: Path, module: str) -> ModuleType:
+    """Import ``folder/module.py`` as a submodule of a package made for the folder."""
+    package_name = f"_srbench_ext_plugin_{folder.name}"
+    if package_name not in sys.modules:
+        package = ModuleType(package_name)
+        package.__path__ = [str(folder)]
+        sys.modules[package_name] = package
+    return importlib.import_module(f"{package_name}.{module}")
