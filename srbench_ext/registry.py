@@ -96,8 +96,8 @@ def describe(name: str) -> MethodInfo:
     UnknownNameError
         With the nearest names.
     ConfigError
-        If its ``method.toml`` has a key that is not known or a value of the wrong type, or if two methods bear
-        one name.
+        If its ``method.toml`` has a key that is not known or a value of the wrong type, or if two methods
+        bear one name.
     """
     known = _descriptions()
     if name not in known:

@@ -179,12 +179,12 @@ def _require_finite(values: FloatArray, names: tuple[str, ...]) -> None:
     bad = ~np.isfinite(values)
     if not bad.any():
         return
-    per_column = bad.sum(axis=0)
+    per_column, rows = bad.sum(axis=0), bad.any(axis=1)
     columns = [f"{names[i]!r} ({per_column[i]} rows)" for i in np.flatnonzero(per_column)]
     shown = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more columns" if len(columns) > 20 else "")
     raise InputError(
-        f"X has NaN or infinity in {int(bad.any(axis=1).sum())} of {values.shape[0]} rows, in column {shown}. Only "
-        " finite numbers are allowed: drop or fill those rows."
+        f"X has NaN or infinity in {int(rows.sum())} of {values.shape[0]} rows, in column {shown}. "
+        "Only finite numbers are allowed: drop or fill those rows."
     )
 
 
