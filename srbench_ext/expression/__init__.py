@@ -1,0 +1,20 @@
+"""Formulas: one immutable value, read, written, evaluated and fitted."""
+
+from srbench_ext.expression.core import Expression
+from srbench_ext.expression.evaluation import evaluate, why_not_finite
+from srbench_ext.expression.formatting import format_infix, format_latex, format_prefix
+from srbench_ext.expression.parsing import parse_infix, parse_prefix
+from srbench_ext.expression.program import Program, compile_prefix
+
+__all__ = [
+    "Expression",
+    "Program",
+    "compile_prefix",
+    "evaluate",
+    "format_infix",
+    "format_latex",
+    "format_prefix",
+    "parse_infix",
+    "parse_prefix",
+    "why_not_finite",
+]
