@@ -1,0 +1,145 @@
+"""Contamination audit: which synthetic formulas are a benchmark truth in other words.
+
+The key of a formula forgets its scale and offset, factors, signs, the values of constant terms and
+the names of the variables, and orders what commutes. Two formulas with different keys are different
+laws; two with the same key may still differ (in a sign, or where variables play the same part), so
+the audit rejects a little more than it has to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from srbench_ext.corpus.normal import Node, flatten, normalise, strip_affine, unflatten
+
+__all__ = ["LONGEST_COUNTED", "Audit", "audit_key", "skeleton_length"]
+
+LONGEST_COUNTED = 8
+"""Truths whose skeleton has up to this many tokens are only counted: no corpus can do without."""
+
+_COMMUTE = frozenset({"add", "mul", "max", "min"})
+_TERM = "c"  # stands for a constant term of a sum, whatever its value
+
+
+def audit_key(prefix: Sequence[str | float]) -> str:
+    """Return the key of a formula, free of constants, signs and variable names.
+
+    Parameters
+    ----------
+    prefix : sequence of str or float
+        Prefix tokens; constants are floats or the placeholder ``C``.
+    """
+    node = _drop_numbers(strip_affine(normalise(unflatten(list(prefix)))))
+    if node is None:
+        return "constant"
+    colours = {
+        variable: "x" for variable in flatten(node) if isinstance(variable, str) and variable[0] == "x"
+    }
+    for _ in range(3):
+        seen: dict[str, list[str]] = {variable: [] for variable in colours}
+        _collect(node, "", colours, seen)
+        colours = {v: _digest("|".join(sorted(contexts))) for v, contexts in seen.items()}
+    ranks = {colour: f"x{rank}" for rank, colour in enumerate(sorted(set(colours.values())))}
+    return _write(node, {variable: ranks[colour] for variable, colour in colours.items()})
+
+
+def skeleton_length(prefix: Sequence[str | float]) -> int:
+    """Return the number of tokens of a formula's normal form without scale and offset."""
+    return len(flatten(strip_affine(normalise(unflatten(list(prefix))))))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _is_number(node: Node) -> bool:
+    return isinstance(node, float) or (isinstance(node, str) and node[0] != "x")
+
+
+def _drop_numbers(node: Node) -> Node | None:
+    """Return the tree without numbers and signs; products and sums become n-ary."""
+    if not isinstance(node, tuple):
+        return None if _is_number(node) else node
+    head = node[0]
+    if head == "neg":
+        return _drop_numbers(node[1])
+    if head == "sub":
+        head = "add"
+    if head == "add":
+        children = [_drop_numbers(child) or _TERM for child in node[1:]]
+        if all(child == _TERM for child in children):
+            return None
+    else:
+        children = [child for child in map(_drop_numbers, node[1:]) if child is not None]
+    if head == "div":
+        above, below = _drop_numbers(node[1]), _drop_numbers(node[2])
+        if below is None:
+            return above
+        return ("inv", below) if above is None else ("mul", above, ("inv", below))
+    if not children:
+        return None
+    if head in _COMMUTE:
+        flat: list[Node] = []
+        for child in children:
+            flat.extend(child[1:] if isinstance(child, tuple) and child[0] == head else [child])
+        flat = [child for i, child in enumerate(flat) if child != _TERM or _TERM not in flat[:i]]
+        return (head, *flat) if len(flat) > 1 else flat[0]
+    return (head, *children) if len(children) == len(node) - 1 else (f"{head}1", *children)
+
+
+def _write(node: Node, colours: dict[str, str]) -> str:
+    if not isinstance(node, tuple):
+        return colours.get(str(node), _TERM)
+    parts = [_write(child, colours) for child in node[1:]]
+    if node[0] in _COMMUTE:
+        parts.sort()
+    return f"{node[0]}({','.join(parts)})"
+
+
+def _collect(node: Node, path: str, colours: dict[str, str], seen: dict[str, list[str]]) -> None:
+    """Record for every variable the places it stands in."""
+    if not isinstance(node, tuple):
+        if node in seen:
+            seen[str(node)].append(_digest(path))
+        return
+    texts = [_write(child, colours) for child in node[1:]]
+    for i, child in enumerate(node[1:]):
+        others = texts[:i] + texts[i + 1 :]
+        place = "" if node[0] in _COMMUTE else str(i)
+        if node[0] in _COMMUTE:
+            others.sort()
+        _collect(child, f"{path}/{node[0]}{place}({','.join(others)})", colours, seen)
+
+
+class Audit:
+    """Keeps benchmark truths out of a corpus and counts the short ones that stay.
+
+    Parameters
+    ----------
+    truths : iterable of (str, sequence of str or float)
+        Name and prefix tokens of every benchmark formula.
+    """
+
+    def __init__(self, truths: Iterable[tuple[str, Sequence[str | float]]]) -> None:
+        self.forbidden: dict[str, str] = {}
+        self.counted: dict[str, str] = {}
+        self.hits: Counter[str] = Counter()
+        for name, prefix in truths:
+            short = skeleton_length(prefix) <= LONGEST_COUNTED
+            (self.counted if short else self.forbidden).setdefault(audit_key(prefix), name)
+
+    def admits(self, prefix: Sequence[str | float]) -> bool:
+        """Return whether a formula may be trained on; counts hits by problem name."""
+        if not self.forbidden and not self.counted:
+            return True
+        key = audit_key(prefix)
+        name = self.forbidden.get(key)
+        if name is not None:
+            self.hits[name] += 1
+            return False
+        name = self.counted.get(key)
+        if name is not None:
+            self.hits[name] += 1
+        return True

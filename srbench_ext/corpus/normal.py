@@ -1,0 +1,332 @@
+"""Normal form of generated formulas: one way of writing what can be written in many.
+
+A formula of the corpus is a nested tuple: ``("mul", "x0", ("sin", 2.5))``. Leaves are tokens
+(``"x0"``, ``"2"``, ``"pi"``) or floats (constants). :func:`normalise` flattens sums and products,
+collects repeated factors into powers, orders the operands and returns a tree of the same values. A
+network that is taught one writing of a formula has less to learn than one that sees all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from srbench_ext.expression.operators import CONSTANT, OPERATORS, is_integer
+
+__all__ = ["Node", "flatten", "normalise", "skeleton_of", "strip_affine", "unflatten"]
+
+Node: TypeAlias = Any
+"""A leaf (str or float), or a tuple of an operator's name and its operands."""
+
+_SUMS = frozenset({"add", "sub", "neg"})
+_PRODUCTS = frozenset({"mul", "div", "inv"})
+_POWERS = {"pow2": 2, "pow3": 3}
+
+
+def flatten(node: Node) -> list[str | float]:
+    """Return the prefix sequence of a tree; constants stay floats."""
+    sequence: list[str | float] = []
+    stack: list[Node] = [node]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, tuple):
+            sequence.append(top[0])
+            stack.extend(reversed(top[1:]))
+        else:
+            sequence.append(top)
+    return sequence
+
+
+def unflatten(sequence: list[str | float]) -> Node:
+    """Return the tree of a prefix sequence."""
+    stack: list[Node] = []
+    for token in reversed(sequence):
+        operator = OPERATORS.get(token) if isinstance(token, str) else None
+        if operator is None:
+            stack.append(token)
+        elif operator.arity == 1:
+            stack.append((token, stack.pop()))
+        else:
+            left = stack.pop()
+            stack.append((token, left, stack.pop()))
+    (root,) = stack
+    return root
+
+
+def skeleton_of(sequence: list[str | float]) -> tuple[str, ...]:
+    """Return the prefix tokens with every constant replaced by the placeholder."""
+    return tuple(token if isinstance(token, str) else CONSTANT for token in sequence)
+
+
+def _key(node: Node) -> tuple[int, str]:
+    """Order operands: long ones first, variables by index, numbers last."""
+    if isinstance(node, float):
+        return (1, "~")
+    if isinstance(node, str):
+        return (0, node) if node[0] == "x" else (1, node)
+    sequence = flatten(node)
+    return (-len(sequence), " ".join(skeleton_of(sequence)))
+
+
+def normalise(node: Node) -> Node:
+    """Return the same formula with sums and products flattened, merged and ordered.
+
+    Parameters
+    ----------
+    node : Node
+        Nested tuples; constants are floats.
+
+    Returns
+    -------
+    Node
+        A tree with the same values wherever both are finite, never longer than ``node`` by more
+        than the sign of a sum that starts with a negative term.
+    """
+    if not isinstance(node, tuple):
+        return node
+    head = node[0]
+    if head in _SUMS:
+        return _build_sum(*_terms(node, positive=True))
+    if head in _PRODUCTS or head in _POWERS or _integer_power(node):
+        return _build_product(_factors(node))
+    return (head, *(normalise(child) for child in node[1:]))
+
+
+def _integer_power(node: Node) -> int:
+    """Return k for a power with the integer exponent k of at most 6, else 0."""
+    if isinstance(node, tuple) and node[0] == "pow" and isinstance(node[2], str) and is_integer(node[2]):
+        exponent = int(node[2])
+        return exponent if abs(exponent) <= 6 else 0
+    return 0
+
+
+def _terms(node: Node, *, positive: bool) -> tuple[list[Node], list[Node]]:
+    plus: list[Node] = []
+    minus: list[Node] = []
+    stack = [(node, positive)]
+    while stack:
+        top, sign = stack.pop()
+        head = top[0] if isinstance(top, tuple) else None
+        if head == "add":
+            stack += [(top[2], sign), (top[1], sign)]
+        elif head == "sub":
+            stack += [(top[2], not sign), (top[1], sign)]
+        elif head == "neg":
+            stack.append((top[1], not sign))
+        else:
+            child = normalise(top)
+            if isinstance(child, tuple) and child[0] == "neg":
+                child, sign = child[1], not sign
+            if isinstance(child, float) and child < 0:
+                child, sign = -child, not sign
+            (plus if sign else minus).append(child)
+    return plus, minus
+
+
+def _coefficient(term: Node) -> tuple[float, bool, Node | None]:
+    """Return (number, whether it is exact, rest) of a term; the rest of a number is None."""
+    if isinstance(term, float):
+        return term, False, None
+    if isinstance(term, str) and is_integer(term):
+        return int(term), True, None
+    if isinstance(term, tuple) and term[0] == "mul":
+        for number, rest in ((term[1], term[2]), (term[2], term[1])):
+            if isinstance(number, float):
+                return number, False, rest
+            if isinstance(number, str) and is_integer(number):
+                return int(number), True, rest
+    return 1, True, term
+
+
+def _scaled(number: float, exact: bool, rest: Node | None) -> Node:
+    token: Node = str(int(number)) if exact else float(number)
+    if rest is None:
+        return token
+    if exact and number == 1:
+        return rest
+    return ("mul", token, rest) if exact else ("mul", rest, token)
+
+
+def _like_terms(plus: list[Node], minus: list[Node]) -> tuple[list[Node], list[Node]]:
+    """Add up the terms that differ in a numeric factor only."""
+    totals: dict[Node | None, tuple[float, bool]] = {}
+    for sign, terms in ((1, plus), (-1, minus)):
+        for term in terms:
+            number, exact, rest = _coefficient(term)
+            total, all_exact = totals.get(rest, (0, True))
+            totals[rest] = (total + sign * number, all_exact and exact)
+    plus, minus = [], []
+    for rest, (total, exact) in totals.items():
+        if total and not (exact and abs(total) > 9):
+            (plus if total > 0 else minus).append(_scaled(abs(total), exact, rest))
+        elif total:
+            (plus if total > 0 else minus).append(_scaled(abs(total), False, rest))
+    return plus, minus
+
+
+def _build_sum(plus: list[Node], minus: list[Node]) -> Node:
+    plus, minus = _like_terms(plus, minus)
+    plus.sort(key=_key)
+    minus.sort(key=_key)
+    if not plus and not minus:
+        return "0"
+    if not plus:
+        return ("neg", _chain("add", minus))
+    if not minus:
+        return _chain("add", plus)
+    return ("sub", _chain("add", plus), _chain("add", minus))
+
+
+def _chain(name: str, nodes: list[Node]) -> Node:
+    """Join operands to the right, so that a prefix writer need not know how many follow."""
+    result = nodes[-1]
+    for node in reversed(nodes[:-1]):
+        result = (name, node, result)
+    return result
+
+
+def _factors(node: Node) -> dict[Node, int]:
+    """Return factor -> integer power; the sign is the factor ``-1.0``."""
+    powers: dict[Node, int] = {}
+    stack = [(node, 1)]
+    while stack:
+        top, power = stack.pop()
+        head = top[0] if isinstance(top, tuple) else None
+        if head == "mul":
+            stack += [(top[1], power), (top[2], power)]
+        elif head == "div":
+            stack += [(top[1], power), (top[2], -power)]
+        elif head == "inv":
+            stack.append((top[1], -power))
+        elif head == "sqrt" and power % 2 == 0:
+            stack.append((top[1], power // 2))
+        elif head in _POWERS and abs(power * _POWERS[head]) <= 6:
+            stack.append((top[1], power * _POWERS[head]))
+        elif _integer_power(top) and abs(power * _integer_power(top)) <= 6:
+            stack.append((top[1], power * _integer_power(top)))
+        elif head == "neg":
+            stack.append((top[1], power))
+            powers[-1.0] = powers.get(-1.0, 0) + power
+        else:
+            child = normalise(top)
+            if (
+                child != top
+                and isinstance(child, tuple)
+                and child[0] in (_PRODUCTS | _POWERS.keys() | {"neg"})
+            ):
+                stack.append((child, power))
+            else:
+                powers[child] = powers.get(child, 0) + power
+    return powers
+
+
+def _power(base: Node, power: int) -> Node:
+    """Write an integer power with the unary operators of the list."""
+    if power == 1:
+        return base
+    if power == 2:
+        return ("pow2", base)
+    if power == 3:
+        return ("pow3", base)
+    if power == 4:
+        return ("pow2", ("pow2", base))
+    if power == 6:
+        return ("pow2", ("pow3", base))
+    if power % 2:
+        return ("mul", _power(base, power - 1), base)
+    return ("mul", _power(base, power - 2), ("pow2", base))
+
+
+def _build_product(powers: dict[Node, int]) -> Node:
+    scale, negative = 1.0, False
+    above: list[Node] = []
+    below: list[Node] = []
+    for base, power in powers.items():
+        if isinstance(base, float) and base == -1.0:
+            negative ^= bool(power % 2)
+        elif isinstance(base, float):
+            scale *= abs(base) ** power
+            negative ^= base < 0 and bool(power % 2)
+        elif base == "1":
+            continue
+        elif power > 0:
+            above.append(_power(base, power))
+        elif power < 0:
+            below.append(_power(base, -power))
+    if scale != 1.0:
+        integers = {
+            base: power for base, power in powers.items() if isinstance(base, str) and is_integer(base)
+        }
+        for base, power in integers.items():
+            scale *= float(base) ** power
+        above = [factor for factor in above if not _is_power_of(factor, integers)]
+        below = [factor for factor in below if not _is_power_of(factor, integers)]
+        above.append(scale)
+    above.sort(key=_key)
+    below.sort(key=_key)
+    if not above and not below:
+        return "-1" if negative else "1"
+    if not above:
+        result: Node = ("inv", _chain("mul", below))
+    elif not below:
+        result = _chain("mul", above)
+    else:
+        result = ("div", _chain("mul", above), _chain("mul", below))
+    return ("neg", result) if negative else result
+
+
+def _is_power_of(factor: Node, bases: dict[Node, int]) -> bool:
+    while isinstance(factor, tuple):
+        factor = factor[1]
+    return factor in bases
+
+
+def _is_number(node: Node) -> bool:
+    return isinstance(node, float) or (isinstance(node, str) and node[0] != "x")
+
+
+def strip_affine(node: Node) -> Node:
+    """Drop the outer scale and offset of a normalised formula, as often as there is one.
+
+    What is left has the same skeleton up to a scale and an offset, which the constant fitter
+    solves in closed form.
+    """
+    while True:
+        stripped = _strip_once(node)
+        if stripped == node:
+            return node
+        node = stripped
+
+
+def _strip_once(node: Node) -> Node:
+    if not isinstance(node, tuple):
+        return node
+    head = node[0]
+    if head == "neg":
+        return node[1]
+    if head in ("add", "sub") and (_is_number(node[1]) or _is_number(node[2])):
+        return node[2] if _is_number(node[1]) else node[1]
+    if head == "mul" and (_is_number(node[1]) or _is_number(node[2])):
+        return node[2] if _is_number(node[1]) else node[1]
+    if head == "div":
+        if _is_number(node[2]):
+            return node[1]
+        if _is_number(node[1]):
+            return ("inv", node[2])
+        stripped = _strip_scale(node[1])
+        below = _strip_scale(node[2])
+        if stripped != node[1] or below != node[2]:
+            return ("inv", below) if _is_number(stripped) else ("div", stripped, below)
+    if head == "inv":
+        return ("inv", _strip_scale(node[1]))
+    return node
+
+
+def _strip_scale(node: Node) -> Node:
+    """Drop numeric factors of a product, which leave the fraction only scaled."""
+    if isinstance(node, tuple) and node[0] == "mul":
+        if _is_number(node[2]):
+            return _strip_scale(node[1])
+        if _is_number(node[1]):
+            return _strip_scale(node[2])
+        return ("mul", _strip_scale(node[1]), _strip_scale(node[2]))
+    return node

@@ -1,0 +1,190 @@
+"""The stream of synthetic problems: formula, points, values; seeded by position."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench_ext.corpus.audit import Audit
+from srbench_ext.corpus.grammar import GRAMMARS, constant
+from srbench_ext.corpus.normal import Node, flatten, normalise, skeleton_of, strip_affine
+from srbench_ext.corpus.points import draw_points
+from srbench_ext.errors import ConfigError
+from srbench_ext.expression import compile_prefix
+
+__all__ = ["Corpus", "Example", "Mixture", "load_mixture"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One synthetic problem.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_points, n_variables)
+    y : ndarray of shape (n_points,)
+        Values of the formula with the example's noise.
+    formula : tuple of str or float
+        Prefix sequence in raw units; constants are floats.
+    skeleton : tuple of str
+        Prefix tokens without the outer scale and offset, ``C`` for constants.
+    noise : float
+        Standard deviation of the target noise over RMS(y).
+    """
+
+    X: FloatArray
+    y: FloatArray
+    formula: tuple[str | float, ...]
+    skeleton: tuple[str, ...]
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Shares and limits of a corpus, as read from TOML."""
+
+    limits: dict[str, float]
+    grammars: dict[str, float]
+    n_variables: dict[str, Any]
+    points: dict[str, float]
+    target: dict[str, float]
+
+
+def load_mixture(text: str | None = None) -> Mixture:
+    """Read a mixture from TOML text; the shared one without an argument."""
+    if text is None:
+        text = resources.files("srbench_ext.corpus").joinpath("mixture.toml").read_text("utf8")
+    tables = tomllib.loads(text)
+    wanted = set(Mixture.__dataclass_fields__)
+    if set(tables) != wanted:
+        raise ConfigError(
+            f"A corpus mixture has the tables {sorted(wanted)}; got {sorted(tables)}. "
+            "Add the missing ones and remove the others."
+        )
+    return Mixture(**tables)
+
+
+@dataclass
+class Corpus:
+    """A seeded source of examples.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    audit : Audit
+        Formulas it does not admit are never returned.
+
+    Notes
+    -----
+    ``rejected`` counts by reason what was drawn and not used.
+    """
+
+    mixture: Mixture
+    audit: Audit
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def forget_counts(self) -> None:
+        """Set the counts of rejections and of benchmark truths met to zero."""
+        self.rejected.clear()
+        self.audit.hits.clear()
+
+    def examples(self, seed: tuple[int, ...], count: int, n_points: int) -> list[Example]:
+        """Return ``count`` examples of ``n_points`` rows; the same seed gives the same ones."""
+        rng = np.random.default_rng(seed)
+        choice = random.Random(int(rng.integers(2**62)))
+        found: list[Example] = []
+        while len(found) < count:
+            example = self._draw(rng, choice, n_points)
+            if isinstance(example, str):
+                self.rejected[example] += 1
+            else:
+                found.append(example)
+        return found
+
+    def _draw(self, rng: np.random.Generator, choice: random.Random, n_points: int) -> Example | str:
+        """Return an example, or the reason why this draw gives none."""
+        mix = self.mixture
+        (grammar,) = choice.choices(list(mix.grammars), list(mix.grammars.values()))
+        weights = mix.n_variables["weights"]
+        if grammar == "e2e":
+            weights = weights[: mix.n_variables["e2e_largest"]]
+        (n_variables,) = choice.choices(range(1, len(weights) + 1), weights)
+        node = normalise(GRAMMARS[grammar](choice, n_variables))
+        skeleton = skeleton_of(flatten(strip_affine(node)))
+        reason = self._too_long(skeleton, n_variables)
+        if reason:
+            return reason
+        if grammar == "science":
+            node = self._outer(choice, node)
+        formula = tuple(flatten(node))
+        if len(formula) > mix.limits["max_tokens"]:
+            return "too long"
+        if not self.audit.admits(skeleton):
+            return "benchmark truth"
+        drawn = self._points(rng, choice, formula, n_variables, n_points)
+        if isinstance(drawn, str):
+            return drawn
+        X, y = drawn
+        noise = 0.0
+        if choice.random() < mix.target["noise_share"]:
+            noise = choice.uniform(0.0, mix.target["largest_noise"])
+            y = y + noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(n_points)
+        return Example(X, y, formula, skeleton, noise)
+
+    def _too_long(self, skeleton: tuple[str, ...], n_variables: int) -> str:
+        limits = self.mixture.limits
+        if len(skeleton) > limits["max_skeleton_tokens"]:
+            return "too long"
+        if skeleton.count("C") > limits["max_constants"]:
+            return "too many constants"
+        if len({token for token in skeleton if token[0] == "x"}) < n_variables:
+            return "a variable cancelled"
+        return ""
+
+    def _outer(self, choice: random.Random, node: Node) -> Node:
+        target = self.mixture.target
+        if choice.random() < target["outer_scale"]:
+            node = (
+                "mul",
+                10.0 ** choice.uniform(-2.0, 2.0) if choice.random() < 0.5 else constant(choice),
+                node,
+            )
+        if choice.random() < target["outer_offset"]:
+            node = ("add", node, constant(choice))
+        return normalise(node)
+
+    def _points(
+        self,
+        rng: np.random.Generator,
+        choice: random.Random,
+        formula: tuple[str | float, ...],
+        n_variables: int,
+        n_points: int,
+    ) -> tuple[FloatArray, FloatArray] | str:
+        program = compile_prefix(skeleton_of(list(formula)))
+        constants = np.array([token for token in formula if isinstance(token, float)])
+        limits, families = self.mixture.limits, self.mixture.points
+        reason = ""
+        for _ in range(int(limits["draws_of_points"])):
+            (family,) = choice.choices(list(families), list(families.values()))
+            X = draw_points(rng, family, n_points, n_variables)
+            y = program.evaluate(X, constants)
+            largest = np.abs(y).max()
+            if not np.isfinite(largest):
+                reason = "outside the domain"
+            elif largest > limits["max_abs_y"]:
+                reason = "too large"
+            elif y.std() <= 1e-4 * np.sqrt(np.mean(y**2)):
+                reason = "nearly constant"
+            else:
+                return X, y
+        return reason

@@ -1,0 +1,1 @@
+"""Networks, their training and their decoding: the only floor of the package that needs torch."""

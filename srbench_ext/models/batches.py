@@ -1,0 +1,212 @@
+"""Batches for the trainer: examples of the corpus as padded ids and point features."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.data import IterableDataset, get_worker_info
+
+from srbench_ext.corpus.stream import Corpus, Example
+from srbench_ext.expression.operators import arity
+from srbench_ext.models.encoders import point_features, scale_table
+from srbench_ext.models.tokens import MODES, Vocabulary
+
+__all__ = ["Batch", "BatchPlan", "Pool", "Pools", "collate", "sequence_of", "subtree_end"]
+
+IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Arrays of one training step.
+
+    Attributes
+    ----------
+    features : ndarray of shape (B, N, F), float32
+    ids : ndarray of shape (B, T), int64
+    targets : ndarray of shape (B, T), int64
+        The next token, or -100 where none is learned.
+    modes : ndarray of shape (B,), int64
+        Index in :data:`MODES`.
+    """
+
+    features: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    modes: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Batches made together, and what the corpus counted meanwhile.
+
+    Attributes
+    ----------
+    batches : list of Batch
+    truth_hits : Counter
+        Benchmark truths met, by problem.
+    rejected : Counter
+        Draws not used, by reason.
+    """
+
+    batches: list[Batch]
+    truth_hits: Counter[str]
+    rejected: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """What a batch is made of.
+
+    Attributes
+    ----------
+    batch_size : int
+    batches_per_pool : int
+        Examples of so many batches are sorted by length, so that little is padded.
+    modes : tuple of float
+        Shares of :data:`MODES`.
+    few_points, many_points : tuple of int
+        Ranges of the number of points; few train faster, many are needed for noise.
+    many_share : float
+        Share of pools with many points.
+    """
+
+    batch_size: int = 128
+    batches_per_pool: int = 8
+    modes: tuple[float, float, float] = (0.55, 0.20, 0.25)
+    few_points: tuple[int, int] = (20, 40)
+    many_points: tuple[int, int] = (64, 200)
+    many_share: float = 0.12
+
+
+def subtree_end(prefix: Sequence[str | float], start: int) -> int:
+    """Return the index after the subtree that starts at ``start``."""
+    open_slots, i = 1, start
+    while open_slots:
+        token = prefix[i]
+        open_slots += (arity(token) if isinstance(token, str) else 0) - 1
+        i += 1
+    return i
+
+
+def _infill(choice: random.Random, skeleton: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return the formula with a hole, and the subtree that belongs there."""
+    start = choice.randrange(len(skeleton))
+    if choice.random() < 0.5:  # inner nodes more often than leaves
+        inner = [i for i, token in enumerate(skeleton) if arity(token)]
+        start = choice.choice(inner) if inner else start
+    end = subtree_end(skeleton, start)
+    around = [*skeleton[:start], "<hole>", *skeleton[end:]]
+    if choice.random() < 0.2:
+        around = _spoil(choice, around)
+    return around, list(skeleton[start:end])
+
+
+def _spoil(choice: random.Random, around: list[str]) -> list[str]:
+    """Replace a leaf or a small subtree away from the hole by a wrong one."""
+    places = [i for i, token in enumerate(around) if token != "<hole>"]
+    small = [i for i in places if (end := subtree_end(around, i)) - i <= 4 and "<hole>" not in around[i:end]]
+    if not small:
+        return around
+    start = choice.choice(small)
+    variables = sorted({token for token in around if token[0] == "x"}) or ["x0"]
+    leaf = choice.choice(variables)
+    wrong = choice.choice(
+        ([leaf], [leaf], ["pow2", leaf], ["C"], ["sin", leaf], ["mul", "C", leaf], ["inv", leaf])
+    )
+    return [*around[:start], *wrong, *around[subtree_end(around, start) :]]
+
+
+def sequence_of(
+    example: Example, mode: int, choice: random.Random, vocabulary: Vocabulary
+) -> tuple[list[int], int]:
+    """Return the ids of an example in a mode, and how many of the first are not learned."""
+    if MODES[mode] == "<numeric>":
+        body, given = vocabulary.write_numeric(example.formula), 0
+    elif MODES[mode] == "<infill>":
+        around, subtree = _infill(choice, example.skeleton)
+        body, given = [*around, "<sep>", *subtree], len(around) + 1
+    else:
+        body, given = list(example.skeleton), 0
+    return vocabulary.encode([MODES[mode], *body, "<eos>"]), given
+
+
+def collate(
+    examples: Sequence[Example], sequences: Sequence[tuple[list[int], int]], modes: Sequence[int], pad: int
+) -> Batch:
+    """Pad sequences of one length class and compute the features of their points."""
+    longest = max(len(ids) for ids, _ in sequences) - 1
+    longest += -longest % 4
+    ids = np.full((len(sequences), longest), pad, np.int64)
+    targets = np.full((len(sequences), longest), IGNORED, np.int64)
+    for row, (sequence, given) in enumerate(sequences):
+        ids[row, : len(sequence) - 1] = sequence[:-1]
+        targets[row, given : len(sequence) - 1] = sequence[1 + given :]
+    scaled = [scale_table(example.X, example.y) for example in examples]
+    features = point_features(
+        np.stack([s.values for s in scaled]),
+        np.stack([s.present for s in scaled]),
+        np.stack([s.log_scale for s in scaled]),
+    )
+    return Batch(features, ids, targets, np.array(modes, np.int64))
+
+
+class Pools(IterableDataset[Pool]):
+    """An endless, seeded sequence of pools of batches.
+
+    Pool ``i`` depends on the seed and ``i`` alone, so training resumes by starting at its number,
+    whatever the number of worker processes.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    plan : BatchPlan
+    vocabulary : Vocabulary
+    seed : int
+    start : int
+        Number of the first pool.
+    """
+
+    def __init__(
+        self, corpus: Corpus, plan: BatchPlan, vocabulary: Vocabulary, seed: int, start: int
+    ) -> None:
+        self.corpus, self.plan, self.vocabulary = corpus, plan, vocabulary
+        self.seed, self.start = seed, start
+
+    def __iter__(self) -> Iterator[Pool]:
+        worker = get_worker_info()
+        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        number = self.start + first
+        while True:
+            yield self.pool(number)
+            number += step
+
+    def pool(self, number: int) -> Pool:
+        """Return the batches of one pool, in random order of length."""
+        plan = self.plan
+        self.corpus.forget_counts()
+        choice = random.Random(f"{self.seed}:{number}")
+        low, high = plan.many_points if choice.random() < plan.many_share else plan.few_points
+        examples = self.corpus.examples(
+            (self.seed, number), plan.batch_size * plan.batches_per_pool, choice.randint(low, high)
+        )
+        modes = choice.choices(range(len(MODES)), plan.modes, k=len(examples))
+        sequences = [
+            sequence_of(example, mode, choice, self.vocabulary)
+            for example, mode in zip(examples, modes, strict=True)
+        ]
+        order = sorted(range(len(examples)), key=lambda i: len(sequences[i][0]))
+        size = plan.batch_size
+        parts = [order[i : i + size] for i in range(0, len(order), size)]
+        choice.shuffle(parts)
+        pad = self.vocabulary.pad
+        batches = [
+            collate([examples[i] for i in part], [sequences[i] for i in part], [modes[i] for i in part], pad)
+            for part in parts
+        ]
+        return Pool(batches, Counter(self.corpus.audit.hits), Counter(self.corpus.rejected))

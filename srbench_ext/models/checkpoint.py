@@ -1,0 +1,97 @@
+"""Weights that ship: safetensors in float16 beside a JSON card, loaded strictly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from srbench_ext.errors import WeightsError
+from srbench_ext.models.foundation import Foundation, FoundationConfig
+
+__all__ = ["file_sha256", "load_foundation", "load_into", "read_card", "save_weights"]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def save_weights(module: nn.Module, path: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """Write weights in float16 and their card beside them.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    path : Path
+        Ends in ``.safetensors``; the card is written to the same name with ``.json``.
+    card : dict
+        What is known of the weights; the file's sha256 is added.
+
+    Returns
+    -------
+    dict
+        The card as written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    state = {
+        key: value.detach().to("cpu", torch.float16).contiguous()
+        for key, value in module.state_dict().items()
+    }
+    partial = path.with_suffix(".partial")
+    save_file(state, partial)
+    partial.replace(path)
+    card = {**card, "sha256": file_sha256(path), "bytes": path.stat().st_size}
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
+    return card
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the card of a weights file after checking the file's hash."""
+    card_path = path.with_suffix(".json")
+    if not path.is_file() or not card_path.is_file():
+        raise WeightsError(
+            f"Weights {path.name} and their card {card_path.name} are needed in {path.parent}; "
+            "not both are there. Train them with `srbench-ext train` or restore the files."
+        )
+    card: dict[str, Any] = json.loads(card_path.read_text("utf8"))
+    found = file_sha256(path)
+    if found != card.get("sha256"):
+        raise WeightsError(
+            f"Weights {path.name} have sha256 {found[:16]}…, their card {str(card.get('sha256'))[:16]}…. "
+            "The file was altered or belongs to another card; restore both."
+        )
+    return card
+
+
+def load_into(module: nn.Module, path: Path) -> None:
+    """Load float16 weights into a float32 module; every key and shape must match."""
+    state = {key: value.to(torch.float32) for key, value in load_file(path).items()}
+    wanted = module.state_dict()
+    missing, surplus = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    shapes = sorted(k for k in wanted.keys() & state.keys() if wanted[k].shape != state[k].shape)
+    if missing or surplus or shapes:
+        raise WeightsError(
+            f"Weights {path.name} do not fit the model: missing {missing[:3]}, not known {surplus[:3]}, "
+            f"other shape {shapes[:3]}. Use the weights of this version."
+        )
+    module.load_state_dict(state, strict=True)
+
+
+def load_foundation(path: Path) -> tuple[Foundation, dict[str, Any]]:
+    """Return a foundation model in evaluation mode, and its card."""
+    card = read_card(path)
+    model = Foundation(FoundationConfig.from_dict(card["model"]))
+    if card.get("vocabulary_sha256") != model.vocabulary.sha256:
+        raise WeightsError(
+            f"Weights {path.name} were trained with another vocabulary "
+            f"({str(card.get('vocabulary_sha256'))[:16]}…, this version has {model.vocabulary.sha256[:16]}…)."
+        )
+    load_into(model, path)
+    return model.eval().requires_grad_(False), card

@@ -1,0 +1,274 @@
+"""The trainer: warm-up, stable, decay; exact resume; the same code on CPU and CUDA."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from srbench_ext.corpus.stream import Corpus
+from srbench_ext.models.batches import IGNORED, Batch, BatchPlan, Pool, Pools
+from srbench_ext.models.foundation import Foundation, FoundationConfig
+from srbench_ext.models.tokens import MODES
+
+__all__ = ["Trainer", "TrainingConfig"]
+
+VALIDATION_SEED = 990_001
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """How a foundation model is trained.
+
+    Attributes
+    ----------
+    learning_rate, weight_decay, warmup_steps : float, float, int
+        AdamW; the rate rises over the warm-up and then stays, so that training can go on for ever.
+    clip : float
+        Largest gradient norm.
+    seed : int
+        Seed of the weights and of the stream of examples.
+    workers, threads : int
+        Processes that make data; torch threads (0 leaves torch's default).
+    checkpoint_minutes : float
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    warmup_steps: int = 500
+    clip: float = 1.0
+    seed: int = 1
+    workers: int = 1
+    threads: int = 1
+    checkpoint_minutes: float = 10.0
+    plan: BatchPlan = field(default_factory=BatchPlan)
+
+
+class Trainer:
+    """Trains a foundation model in a folder, from where it was left.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``checkpoint.pt`` and ``log.csv``.
+    corpus : Corpus
+    model_config : FoundationConfig
+    config : TrainingConfig
+    """
+
+    def __init__(
+        self, folder: Path, corpus: Corpus, model_config: FoundationConfig, config: TrainingConfig
+    ) -> None:
+        self.folder, self.corpus, self.config = folder, corpus, config
+        folder.mkdir(parents=True, exist_ok=True)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.manual_seed(config.seed)
+        self.model = Foundation(model_config).to(self.device)
+        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
+        plain = [p for p in self.model.parameters() if p.ndim < 2]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": config.weight_decay},
+                {"params": plain, "weight_decay": 0.0},
+            ],
+            lr=config.learning_rate,
+            betas=(0.9, 0.98),
+            eps=1e-9,
+            fused=True,
+        )
+        self.step = 0
+        self.seconds = 0.0
+        self.truth_hits: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+
+    @property
+    def examples(self) -> int:
+        """Examples seen so far."""
+        return self.step * self.config.plan.batch_size
+
+    # ---------------------------------------------------------------- state
+    def save(self, name: str = "checkpoint.pt") -> None:
+        """Write weights, optimiser and position; whole, then renamed."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "truth_hits": dict(self.truth_hits),
+            "rejected": dict(self.rejected),
+            "model_config": self.model.config.to_dict(),
+        }
+        partial = self.folder / f"{name}.partial"
+        torch.save(state, partial)
+        partial.replace(self.folder / name)
+
+    def resume(self, name: str = "checkpoint.pt") -> bool:
+        """Load the checkpoint if there is one; return whether there was."""
+        path = self.folder / name
+        if not path.is_file():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.truth_hits, self.rejected = Counter(state["truth_hits"]), Counter(state["rejected"])
+        return True
+
+    # ---------------------------------------------------------------- loop
+    def run(self, *, minutes: float | None = None, steps: int | None = None, decay_steps: int = 0) -> None:
+        """Train for a time or a number of steps.
+
+        Parameters
+        ----------
+        minutes : float, optional
+            Stop after this wall time.
+        steps : int, optional
+            Stop after so many more steps.
+        decay_steps : int, default 0
+            Lower the rate to zero over this many steps and stop: makes a release. The checkpoint is
+            left where the decay began, so that training can go on from there.
+        """
+        if decay_steps:
+            steps = decay_steps
+        started = saved = time.monotonic()
+        first = self.step
+        window: list[tuple[Tensor, Tensor, int]] = []
+        window_start = started
+        for batch in self._batches():
+            now = time.monotonic()
+            if steps is not None and self.step - first >= steps:
+                break
+            if minutes is not None and now - started > 60 * minutes:
+                break
+            rate = self._rate(self.step - first, decay_steps)
+            window.append(self._update(batch, rate))
+            self.step += 1
+            if self.step % 100 == 0:
+                elapsed = time.monotonic() - window_start
+                self._log(window, elapsed, rate)
+                window, window_start = [], time.monotonic()
+            if not decay_steps and now - saved > 60 * self.config.checkpoint_minutes:
+                self.seconds += now - saved
+                saved = now
+                self.save()
+        self.seconds += time.monotonic() - saved
+        if not decay_steps:
+            self.save()
+
+    def _rate(self, done: int, decay_steps: int) -> float:
+        warm = min(1.0, (self.step + 1) / max(1, self.config.warmup_steps))
+        cool = 1.0 - math.sqrt(done / decay_steps) if decay_steps else 1.0
+        return self.config.learning_rate * warm * cool
+
+    def _batches(self) -> Iterator[Batch]:
+        plan = self.config.plan
+        start, skipped = divmod(self.step, plan.batches_per_pool)
+        pools = Pools(self.corpus, plan, self.model.vocabulary, self.config.seed, start)
+        workers = self.config.workers
+        loader = DataLoader(
+            pools,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=2 if workers else None,
+            collate_fn=_same,  # type: ignore[arg-type]  # with batch_size=None it gets one item
+        )
+        for pool in loader:
+            if not skipped:
+                self.truth_hits += pool.truth_hits
+                self.rejected += pool.rejected
+            yield from pool.batches[skipped:]
+            skipped = 0
+
+    def _update(self, batch: Batch, rate: float) -> tuple[Tensor, Tensor, int]:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, by_mode = self.loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimiser.step()
+        return by_mode, norm, len(batch.ids)
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the mean cross-entropy per token, and sums and counts of it by mode (3, 2)."""
+        features = torch.from_numpy(batch.features).to(self.device)
+        ids = torch.from_numpy(batch.ids).to(self.device)
+        targets = torch.from_numpy(batch.targets).to(self.device)
+        modes = torch.from_numpy(batch.modes).to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            logits = self.model(features, ids)
+        each = torch.nn.functional.cross_entropy(
+            logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
+        ).view_as(targets)
+        counted = targets != IGNORED
+        by_mode = torch.zeros(len(MODES), 2, device=self.device)
+        by_mode.index_add_(0, modes, torch.stack([each.detach().sum(1), counted.sum(1).float()], dim=1))
+        return each.sum() / counted.sum(), by_mode
+
+    @torch.no_grad()
+    def validate(self, n_batches: int = 8) -> dict[str, float]:
+        """Return the cross-entropy by mode on a fixed held-out set."""
+        plan = replace(self.config.plan, batches_per_pool=n_batches, many_share=0.0)
+        pools = Pools(self.corpus, plan, self.model.vocabulary, VALIDATION_SEED, 0)
+        self.model.eval()
+        total = sum(
+            (self.loss(batch)[1] for batch in pools.pool(0).batches),
+            torch.zeros(len(MODES), 2, device=self.device),
+        )
+        self.model.train()
+        return {mode.strip("<>"): float(total[i, 0] / total[i, 1]) for i, mode in enumerate(MODES)}
+
+    def _log(self, window: list[tuple[Tensor, Tensor, int]], elapsed: float, rate: float) -> None:
+        by_mode = torch.stack([entry[0] for entry in window]).sum(0)
+        losses = (by_mode[:, 0] / by_mode[:, 1].clamp(min=1)).tolist()
+        row: dict[str, Any] = {
+            "step": self.step,
+            "examples": self.examples,
+            "examples_per_second": round(sum(entry[2] for entry in window) / elapsed, 1),
+            "loss": round(float(by_mode[:, 0].sum() / by_mode[:, 1].sum()), 4),
+            **{f"loss_{mode.strip('<>')}": round(loss, 4) for mode, loss in zip(MODES, losses, strict=True)},
+            "gradient_norm": round(float(torch.stack([entry[1] for entry in window]).mean()), 3),
+            "rate": f"{rate:.2e}",
+        }
+        if self.step % 1000 == 0:
+            row |= {f"validation_{k}": round(v, 4) for k, v in self.validate().items()}
+        else:
+            row |= {f"validation_{mode.strip('<>')}": "" for mode in MODES}
+        path = self.folder / "log.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="", encoding="utf8") as stream:
+            writer = csv.DictWriter(stream, list(row))
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+        print("  ".join(f"{key} {value}" for key, value in row.items() if value != ""), flush=True)
+
+    def card(self) -> dict[str, Any]:
+        """Return what a card of these weights says: sizes, corpus, examples, losses, audit."""
+        return {
+            "model": self.model.config.to_dict(),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "vocabulary_sha256": self.model.vocabulary.sha256,
+            "training": asdict(self.config),
+            "examples": self.examples,
+            "steps": self.step,
+            "hours": round(self.seconds / 3600, 3),
+            "validation_loss": self.validate(),
+            "draws_rejected": dict(self.rejected),
+            "benchmark_truths_met": dict(self.truth_hits),
+        }
+
+
+def _same(pool: Pool) -> Pool:
+    return pool
