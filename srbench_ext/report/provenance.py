@@ -1,0 +1,120 @@
+"""The notes under a table, derived from its runs: protocol, rows, commits, failures, sources."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+__all__ = ["FAILURE_RULE", "notes_for"]
+
+FAILURE_RULE = (
+    "A failed run counts as a miss in every rate, as 0 in mean R² and as minus infinity in median R²; "
+    "complexity and seconds are over ok runs."
+)
+
+
+def notes_for(runs: pd.DataFrame, published: pd.DataFrame) -> tuple[str, ...]:
+    """Write the notes under the table of these runs.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        The runs of one table (one protocol, suite and noise).
+    published : pandas.DataFrame
+        The published rows that stand beside them.
+
+    Returns
+    -------
+    tuple of str
+        One sentence or two each; empty ones are left out.
+    """
+    notes = (
+        _protocol(runs),
+        _rows(runs),
+        _coverage(runs),
+        FAILURE_RULE,
+        _failures(runs),
+        _commits(runs),
+        _machines(runs),
+        *_sources(published),
+    )
+    return tuple(note for note in notes if note)
+
+
+def _protocol(runs: pd.DataFrame) -> str:
+    first = runs.iloc[0]
+    limits = f"{first['max_seconds']:g} s a run" + (
+        f", {int(first['n_rows']):,} training rows at most" if pd.notna(first["n_rows"]) else ""
+    )
+    return f"Protocol `{first['protocol']}` (hash {first['protocol_hash'][:16]}): {limits}."
+
+
+def _rows(runs: pd.DataFrame) -> str:
+    """Count the problems by where their rows came from: real ones or regenerated ones."""
+    counts = runs.groupby("source_kind")["problem"].nunique()
+    cached, regenerated = int(counts.get("cache", 0)), int(counts.get("regenerated", 0))
+    both = cached + regenerated - runs["problem"].nunique()
+    note = f"Rows: {cached} problems on PMLB's own tables, {regenerated} on regenerated rows."
+    return f"{note} {both} of them were run on both." if both > 0 else note
+
+
+def _coverage(runs: pd.DataFrame) -> str:
+    """Say so when the methods were not run on the same problems and trials."""
+    sets = {
+        str(method): frozenset(zip(group["problem"], group["trial"], group["source_kind"], strict=True))
+        for method, group in runs.groupby("method")
+    }
+    if len(set(sets.values())) <= 1:
+        return ""
+    shared = frozenset.intersection(*sets.values())
+    return (
+        "The methods were not run on the same problems and trials: "
+        f"{', '.join(f'{method} {len(keys)}' for method, keys in sorted(sets.items()))}; "
+        f"{len(shared)} are common to all."
+    )
+
+
+def _failures(runs: pd.DataFrame) -> str:
+    failed = runs[runs["status"] != "ok"]
+    counts = Counter(zip(failed["method"], failed["status"], strict=True))
+    if not counts:
+        return "Failures: none."
+    return (
+        "Failures: "
+        + ", ".join(f"{method} {count} {status}" for (method, status), count in sorted(counts.items()))
+        + "."
+    )
+
+
+def _commits(runs: pd.DataFrame) -> str:
+    commits = sorted({_commit(*pair) for pair in zip(runs["commit"], runs["dirty"], strict=True)})
+    if len(commits) == 1:
+        return f"Code: {commits[0]}."
+    return f"Code: the records come from several commits: {', '.join(commits)}."
+
+
+def _commit(commit: object, dirty: object) -> str:
+    if not isinstance(commit, str):
+        return "no commit recorded"
+    return f"commit {commit[:12]}" + (" with local changes" if dirty is True else "")
+
+
+def _machines(runs: pd.DataFrame) -> str:
+    """Name the processors: seconds compare only on one of them."""
+    names = sorted({str(name) for name in runs["cpu"].dropna()})
+    if not names:
+        return ""
+    if len(names) == 1:
+        return f"Seconds: one thread a run on {names[0]}."
+    return f"Seconds do not compare: the runs come from several processors ({', '.join(names)})."
+
+
+def _sources(published: pd.DataFrame) -> list[str]:
+    if published.empty:
+        return []
+    listed = "; ".join(f"[{n}] {source}" for n, source in enumerate(published["source"].unique(), start=1))
+    return [
+        "Published figures are not ours: other hardware, often another protocol and another count of "
+        f"complexity, over the whole suite. {listed}."
+    ]

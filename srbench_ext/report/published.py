@@ -1,0 +1,84 @@
+"""Published figures of other people's papers, to stand beside ours.
+
+They live in ``results/published/*.csv``, shipped as data of the package, one figure a row with its status and
+source.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+
+from srbench_ext.errors import DataError
+from srbench_ext.report.scores import MEASURES
+
+__all__ = ["load_published", "published_rows"]
+
+_COLUMNS = ["method", "suite", "noise", "metric", "value", "status", "source"]
+
+
+def load_published() -> pd.DataFrame:
+    """Read every published figure that is shipped.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``method``, ``suite``, ``noise`` (NaN where it has no meaning), ``metric``, ``value``,
+        ``status`` (how the figure was obtained) and ``source``.
+
+    Raises
+    ------
+    DataError
+        When a file lacks a column.
+    """
+    tables = []
+    for path in sorted(_folder().glob("*.csv")):
+        table = pd.read_csv(path)
+        missing = [name for name in _COLUMNS if name not in table.columns]
+        if missing:
+            raise DataError(
+                f"The published figures {path} lack the columns {missing}. A file there has {_COLUMNS}."
+            )
+        tables.append(table[_COLUMNS])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_COLUMNS)
+
+
+def published_rows(figures: pd.DataFrame, suite: str, noise: float) -> pd.DataFrame:
+    """Arrange the figures of one suite and noise level as rows of a table.
+
+    Parameters
+    ----------
+    figures : pandas.DataFrame
+        As :func:`load_published` returns them.
+    suite : str
+        Name of the suite.
+    noise : float
+        Level of target noise.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a method and source, with the columns ``method``, ``source`` and :data:`~.scores.MEASURES`
+        (NaN where the source gives none). Figures that no column of ours measures are left out.
+    """
+    chosen = figures[
+        (figures["suite"] == suite) & (figures["noise"] == noise) & figures["metric"].isin(MEASURES)
+    ]
+    rows: dict[tuple[str, str], dict[str, object]] = {}
+    statuses: dict[tuple[str, str], list[str]] = {}
+    for figure in chosen.to_dict("records"):
+        key = (figure["method"], figure["source"])
+        rows.setdefault(key, {"method": key[0]})[figure["metric"]] = figure["value"]
+        statuses.setdefault(key, []).append(figure["status"])
+    for key, row in rows.items():
+        row["source"] = f"{key[1]} ({', '.join(dict.fromkeys(statuses[key]))})"
+    return pd.DataFrame(list(rows.values()), columns=["method", "source", *MEASURES])
+
+
+def _folder() -> Path:
+    spec = find_spec("srbench_ext.published")
+    if spec is not None and spec.submodule_search_locations:
+        return Path(next(iter(spec.submodule_search_locations)))
+    return Path(__file__).resolve().parents[2] / "results" / "published"  # a checkout
