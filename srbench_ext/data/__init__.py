@@ -1,7 +1,7 @@
 """Problems, suites, tables, splits and noise.
 
-A suite is a folder of facts under ``datasets/`` (formulas, ranges, sizes, hashes; no rows). Its tables are read from
-a PMLB cache, downloaded into one on request, or regenerated from the facts.
+A suite is a folder of facts under ``datasets/`` (formulas, ranges, sizes, hashes; no rows). Its tables are
+read from a PMLB cache, downloaded into one on request, or regenerated from the facts.
 """
 
 from srbench_ext.data.cache import (

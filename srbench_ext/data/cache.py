@@ -1,13 +1,14 @@
 """The local folder of PMLB tables: where it is, what lies in it, and whether that is what the suite lists.
 
-The layout is PMLB's own, ``<cache>/<name>/<name>.tsv.gz``, so that ``pmlb.fetch_data(name, local_cache_dir=cache)``
-reads the same files.
+The layout is PMLB's own, ``<cache>/<name>/<name>.tsv.gz``, so that ``pmlb.fetch_data(name,
+local_cache_dir=cache)`` reads the same files.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -81,7 +82,7 @@ class SuiteLocation:
 
 
 def cache_folder(explicit: Path | str | None = None) -> Path:
-    """Return the cache folder that applies, whether or not it exists: argument, variable, user's cache folder.
+    """Return the cache folder that applies, existing or not: argument, variable, user's cache folder.
 
     Parameters
     ----------
@@ -197,9 +198,16 @@ def where(cache: Path | None) -> list[SuiteLocation]:
 
 def _locate(suite: Suite, cache: Path | None) -> SuiteLocation:
     kinds = {p: source_kind(p, cache) for p in suite.problems}
-    counts = [sum(kind == wanted for kind in kinds.values()) for wanted in ("cache", "regenerated", None)]
-    size = sum(p.n_bytes or 0 for p, kind in kinds.items() if kind != "cache")
-    return SuiteLocation(suite.name, cache, len(kinds), *counts, missing_bytes=size)
+    count = Counter(kinds.values())
+    return SuiteLocation(
+        suite=suite.name,
+        cache=cache,
+        n_problems=len(kinds),
+        n_cached=count["cache"],
+        n_regenerable=count["regenerated"],
+        n_missing=count[None],
+        missing_bytes=sum(p.n_bytes or 0 for p, kind in kinds.items() if kind != "cache"),
+    )
 
 
 @lru_cache(maxsize=4096)

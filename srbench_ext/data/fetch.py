@@ -1,4 +1,4 @@
-"""Downloading the tables of a suite into a PMLB cache; the only place that opens a connection, on request only."""
+"""Downloading the tables of a suite into a PMLB cache, on request; nothing else opens a connection."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def fetch_suite(
     cache : Path
         Where to; made when it does not exist.
     base_url : str, optional
-        Goes before the environment variable ``SRBENCH_EXT_PMLB_URL``, which goes before PMLB's repository. A file
-        is asked for at ``<base_url>/<ref>/datasets/<name>/<name>.tsv.gz``.
+        Goes before the environment variable ``SRBENCH_EXT_PMLB_URL``, which goes before PMLB's repository. A
+        file is asked for at ``<base_url>/<ref>/datasets/<name>/<name>.tsv.gz``.
     on_status : callable, optional
         Called with the status of each problem as it is done.
 
@@ -52,8 +52,9 @@ def fetch_suite(
     Raises
     ------
     DataError
-        The server cannot be reached; or, after all others were fetched, a table could not be had with the listed
-        hash, or a file in the cache is another one. A file with a wrong hash is never left in the cache.
+        The server cannot be reached; or, after all others were fetched, a table could not be had with the
+        listed hash, or a file in the cache is another one. A file with a wrong hash is never left in the
+        cache.
     """
     done, failures = [], []
     for problem in suite.problems:
@@ -70,7 +71,9 @@ def fetch_suite(
             on_status(result)
     if failures:
         listed = "\n".join(failures)
-        raise DataError(f"{len(failures)} of {len(suite.problems)} tables of {suite.name} are missing:\n{listed}")
+        raise DataError(
+            f"{len(failures)} of {len(suite.problems)} tables of {suite.name} are missing:\n{listed}"
+        )
     return done
 
 
@@ -91,8 +94,8 @@ def fetch_problem(
     Raises
     ------
     DataError
-        No ref has the file with the listed hash, the cache has another file in its place, or the server cannot be
-        reached.
+        No ref has the file with the listed hash, the cache has another file in its place, or the server
+        cannot be reached.
     """
     before = status(problem, cache)
     if before.state == "altered":
@@ -100,7 +103,9 @@ def fetch_problem(
     if before.state == "ok":
         return before
     if problem.sha256 is None or not refs:
-        raise DataError(f"{problem.name}: suite {problem.suite!r} lists no sha256 or no refs to fetch it from.")
+        raise DataError(
+            f"{problem.name}: suite {problem.suite!r} lists no sha256 or no refs to fetch it from."
+        )
     base = (base_url or os.environ.get(URL_VARIABLE) or BASE_URL).rstrip("/")
     tried = []
     for ref in refs:

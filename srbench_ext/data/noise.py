@@ -36,8 +36,8 @@ def split_rows(
         scikit-learn's ``train_test_split(test_size=0.25, random_state=seed)`` and the draw is that of a
         ``numpy.random.RandomState(seed)``, which is SRBench's protocol of 2021.
     replace : bool
-        SRBench's draw of 2021: when the table has more than `n_train` rows, `n_train` of the three quarters are
-        drawn with replacement. Otherwise rows are drawn without.
+        SRBench's draw of 2021: when the table has more than `n_train` rows, `n_train` of the three quarters
+        are drawn with replacement. Otherwise rows are drawn without.
     max_test_rows : int or None
         Longest test part; the rows kept are a random part of the quarter.
 
@@ -52,24 +52,25 @@ def split_rows(
         Fewer than two rows, or a size below one.
     """
     if n_rows < 2:
-        raise InputError(f"A table needs at least 2 rows to be split in training and test rows. Got {n_rows}.")
+        raise InputError(
+            f"A table needs at least 2 rows to be split in training and test rows. Got {n_rows}."
+        )
     for name, size in (("n_train", n_train), ("max_test_rows", max_test_rows)):
         if size is not None and size < 1:
             raise InputError(f"{name} must be at least 1, or None for all rows. Got {size}.")
     n_test = math.ceil(_TEST_FRACTION * n_rows)
-    shuffled: npt.NDArray[np.intp]
+    shuffle: np.random.Generator | np.random.RandomState
+    draw: np.random.Generator | np.random.RandomState
     if isinstance(source, np.random.Generator):
-        shuffled = source.permutation(n_rows)
-        draw = source.choice
-    else:
-        # The fixed seeds of published protocols mean draws of this generator and no other.
-        shuffled = np.random.RandomState(source).permutation(n_rows)  # noqa: NPY002
-        draw = np.random.RandomState(source).choice  # noqa: NPY002
+        shuffle = draw = source
+    else:  # the fixed seeds of published protocols mean draws of this generator and no other
+        shuffle, draw = np.random.RandomState(source), np.random.RandomState(source)
+    shuffled = np.asarray(shuffle.permutation(n_rows), dtype=np.intp)
     test, pool = shuffled[:n_test], shuffled[n_test:]
     if n_train is not None and replace and n_rows > n_train:
-        pool = pool[draw(len(pool), size=n_train)]
+        pool = pool[draw.choice(len(pool), size=n_train)]
     elif n_train is not None and len(pool) > n_train:
-        pool = pool[draw(len(pool), size=n_train, replace=False)]
+        pool = pool[draw.choice(len(pool), size=n_train, replace=False)]
     return pool, test[:max_test_rows]
 
 

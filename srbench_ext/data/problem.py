@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["OdeSystem", "Problem", "SourceKind", "Table"]
 
 SourceKind = Literal["cache", "regenerated"]
+Solver = Literal["adaptive", "simulink"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,16 @@ class OdeSystem:
         Time between two rows.
     n_steps : int
         Rows per trajectory, the starting point included.
+    solver : {"adaptive", "simulink"}
+        ``adaptive`` follows the equations closely; ``simulink`` repeats the coarse fixed steps that made
+        PMLB's Strogatz tables.
     """
 
     derivatives: tuple[str, ...]
     initial_states: tuple[tuple[float, ...], ...]
     step: float
     n_steps: int
+    solver: Solver = "adaptive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,9 @@ class Table:
 
 @lru_cache(maxsize=512)
 def _parse(formula: str, names: tuple[str, ...]) -> Expression:
-    from srbench_ext.expression import parse_infix  # loads compiled kernels, which listing suites does without
+    from srbench_ext.expression import (
+        parse_infix,  # loads compiled kernels, which listing suites does without
+    )
 
     return parse_infix(formula, names=names)
 

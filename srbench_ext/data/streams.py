@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Literal
 
 import numpy as np
+
+from srbench_ext.errors import InputError
 
 __all__ = ["StreamKind", "data_stream", "seed_of", "stream"]
 
@@ -16,8 +19,8 @@ StreamKind = Literal["split", "noise", "method"]
 def seed_of(*names: str | int | float) -> int:
     """Hash names into a seed.
 
-    The seed is the first eight bytes (big-endian) of the sha256 of the names written as a JSON list in ASCII, so
-    that ``("a", "bc")`` and ``("ab", "c")`` differ, and so do ``1`` and ``1.0``.
+    The seed is the first eight bytes (big-endian) of the sha256 of the names written as a JSON list in
+    ASCII, so that ``("a", "bc")`` and ``("ab", "c")`` differ, and so do ``1`` and ``1.0``.
 
     Parameters
     ----------
@@ -29,12 +32,19 @@ def seed_of(*names: str | int | float) -> int:
     int
         A number from 0 to 2**64 - 1, the same on every machine.
 
+    Raises
+    ------
+    InputError
+        A number that is not finite.
+
     Examples
     --------
     >>> seed_of("split", "feynman", "feynman_I_10_7", 0)
-    1653113811757046523
+    16788472005455489243
     """
-    text = json.dumps(names, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    if any(isinstance(name, float) and not math.isfinite(name) for name in names):
+        raise InputError(f"A stream of randomness is named by text and finite numbers. Got {names!r}.")
+    text = json.dumps(names, ensure_ascii=True, separators=(",", ":"))
     return int.from_bytes(hashlib.sha256(text.encode("ascii")).digest()[:8], "big")
 
 

@@ -1,4 +1,4 @@
-"""Suites of problems, read from the folders under ``datasets/``: a ``suite.toml`` and a ``problems.csv`` each."""
+"""Suites of problems, read from folders under ``datasets/``: a ``suite.toml`` and a ``problems.csv`` each."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from srbench_ext.data.problem import OdeSystem, Problem
+from srbench_ext.data.problem import OdeSystem, Problem, Solver
 from srbench_ext.errors import ConfigError, UnknownNameError
 
 __all__ = ["Suite", "load_suite", "read_suite", "select", "suite_names", "suites"]
 
 _KEYS = ("title", "summary", "source", "licence", "notes", "regeneration", "fetch", "parts")
-_REGENERATION_KEYS = {"uniform": ("kind", "n_rows"), "ode": ("kind", "step", "n_steps", "initial_states")}
+_REGENERATION_KEYS = {
+    "uniform": ("kind", "n_rows"),
+    "ode": ("kind", "solver", "step", "n_steps", "initial_states"),
+}
 _COLUMNS = (
-    "name", "formula", "features", "lows", "highs", "n_rows", "n_features", "n_categorical", "n_bytes", "sha256",
-    "target", "system", "derivative_of",
+    "name", "formula", "features", "lows", "highs", "n_rows", "n_features", "n_categorical", "n_bytes",
+    "sha256", "target", "system", "derivative_of",
 )  # fmt: skip
 
 
@@ -185,7 +188,9 @@ def _problem(suite: str, row: Mapping[str, str]) -> Problem:
     lows, highs = (tuple(map(float, row[key].split())) if key in row else None for key in ("lows", "highs"))
     sizes = {len(values) for values in (features or None, lows, highs) if values is not None}
     if n_features < 1 or sizes - {n_features}:
-        raise ValueError(f"{row['name']}: features, lows and highs must have the same number of entries, at least 1")
+        raise ValueError(
+            f"{row['name']}: features, lows and highs must have the same number of entries, at least 1"
+        )
     return Problem(
         suite=suite,
         name=row["name"],
@@ -210,25 +215,37 @@ def _with_regeneration(
         return problems
     kind = regeneration.get("kind")
     if kind not in _REGENERATION_KEYS:
-        raise ConfigError(f"{path}: regeneration.kind must be one of {', '.join(_REGENERATION_KEYS)}. Got {kind!r}.")
+        raise ConfigError(
+            f"{path}: regeneration.kind must be one of {', '.join(_REGENERATION_KEYS)}. Got {kind!r}."
+        )
     _check_keys(regeneration, _REGENERATION_KEYS[kind], f"{path}: key of [regeneration]")
     _require(regeneration, _REGENERATION_KEYS[kind], path)
+    if kind == "ode" and regeneration["solver"] not in get_args(Solver):
+        raise ConfigError(
+            f"{path}: solver must be one of {get_args(Solver)}. Got {regeneration['solver']!r}."
+        )
     if kind == "uniform":
         return [replace(p, uniform_rows=int(regeneration["n_rows"])) for p in problems]
     formulas = {
-        (row.get("system"), row.get("derivative_of")): p.formula or "" for row, p in zip(rows, problems, strict=True)
+        (row.get("system"), row.get("derivative_of")): p.formula or ""
+        for row, p in zip(rows, problems, strict=True)
     }
     with_system = []
     for row, problem in zip(rows, problems, strict=True):
         try:
             system = OdeSystem(
                 derivatives=tuple(formulas[row["system"], state] for state in problem.feature_names),
-                initial_states=tuple(tuple(map(float, s)) for s in regeneration["initial_states"][row["system"]]),
+                initial_states=tuple(
+                    tuple(map(float, s)) for s in regeneration["initial_states"][row["system"]]
+                ),
                 step=float(regeneration["step"]),
                 n_steps=int(regeneration["n_steps"]),
+                solver=regeneration["solver"],
             )
         except KeyError as error:
-            raise ConfigError(f"{path}: {problem.name} lacks {error}: system, derivative or initial states.") from error
+            raise ConfigError(
+                f"{path}: {problem.name} lacks {error}: system, derivative or initial states."
+            ) from error
         with_system.append(replace(problem, system=system))
     return with_system
 
@@ -237,7 +254,9 @@ def _check_unique(problems: Iterable[Problem], path: Path) -> None:
     seen: set[str] = set()
     for problem in problems:
         if problem.name in seen:
-            raise ConfigError(f"{path}: problem {problem.name!r} is listed twice. Names must be unique in a suite.")
+            raise ConfigError(
+                f"{path}: problem {problem.name!r} is listed twice. Names must be unique in a suite."
+            )
         seen.add(problem.name)
 
 

@@ -24,8 +24,8 @@ def load_table(problem: Problem, cache: Path | None) -> Table:
     problem : Problem
         Of a suite.
     cache : Path or None
-        A PMLB cache folder (see :func:`srbench_ext.data.find_cache`). A file in it goes before regeneration, and
-        one that is not the listed file is an error, never passed over.
+        A PMLB cache folder (see :func:`srbench_ext.data.find_cache`). A file in it goes before regeneration,
+        and one that is not the listed file is an error, never passed over.
 
     Returns
     -------
@@ -35,8 +35,8 @@ def load_table(problem: Problem, cache: Path | None) -> Table:
     Raises
     ------
     DataError
-        The cached file has another hash, another shape or no target; or there is none and the problem cannot be
-        regenerated.
+        The cached file has another hash, another shape or no target; or there is none and the problem cannot
+        be regenerated.
     InputError
         The cached file has NaN or infinite entries and no hash is listed that would have caught it.
     """
@@ -48,7 +48,9 @@ def load_table(problem: Problem, cache: Path | None) -> Table:
             return _read(problem, cache, cached.path, cached.found)
     if problem.can_be_regenerated:
         return regenerate(problem)
-    place = "no PMLB cache was found" if cache is None else f"{cache / problem.name} has no {problem.name}.tsv.gz"
+    place = (
+        "no PMLB cache was found" if cache is None else f"{cache / problem.name} has no {problem.name}.tsv.gz"
+    )
     raise DataError(
         f"No table of {problem.name}: {place}, and it cannot be regenerated. Run "
         f"`srbench-ext data fetch {problem.suite}`, or name a cache by --pmlb-cache or SRBENCH_EXT_PMLB."
@@ -78,7 +80,9 @@ def require_finite(
     """
     if np.isfinite(X).all() and np.isfinite(y).all():
         return
-    counts = dict(zip([*names, target], [*(~np.isfinite(X)).sum(axis=0), (~np.isfinite(y)).sum()], strict=True))
+    counts = dict(
+        zip([*names, target], [*(~np.isfinite(X)).sum(axis=0), (~np.isfinite(y)).sum()], strict=True)
+    )
     columns = ", ".join(f"{name!r} ({count} of {len(y)} rows)" for name, count in counts.items() if count)
     raise InputError(f"NaN or infinity in {columns}. All values must be finite: drop or fill these rows.")
 
@@ -89,7 +93,9 @@ def _read(problem: Problem, cache: Path, path: Path, sha256: str) -> Table:
 
     frame = pmlb.fetch_data(problem.name, local_cache_dir=str(cache), dropna=False)
     if problem.target_column not in frame.columns:
-        raise DataError(f"{path} has no column {problem.target_column!r}. Its columns: {', '.join(frame.columns)}.")
+        raise DataError(
+            f"{path} has no column {problem.target_column!r}. Its columns: {', '.join(frame.columns)}."
+        )
     inputs = frame.drop(columns=problem.target_column)
     expected = (problem.n_rows, problem.n_features)
     if inputs.shape != expected:
