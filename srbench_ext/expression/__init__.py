@@ -1,5 +1,6 @@
 """Formulas: one immutable value, read, written, evaluated and fitted."""
 
+from srbench_ext.expression.constants import ConstantFit, fit_constants, fit_constants_many, warm_up
 from srbench_ext.expression.core import Expression
 from srbench_ext.expression.evaluation import evaluate, why_not_finite
 from srbench_ext.expression.formatting import format_infix, format_latex, format_prefix
@@ -7,14 +8,18 @@ from srbench_ext.expression.parsing import parse_infix, parse_prefix
 from srbench_ext.expression.program import Program, compile_prefix
 
 __all__ = [
+    "ConstantFit",
     "Expression",
     "Program",
     "compile_prefix",
     "evaluate",
+    "fit_constants",
+    "fit_constants_many",
     "format_infix",
     "format_latex",
     "format_prefix",
     "parse_infix",
     "parse_prefix",
+    "warm_up",
     "why_not_finite",
 ]

@@ -49,8 +49,8 @@ def why_not_finite(e: Expression, X: npt.ArrayLike) -> Counter[str]:
         Reason to number of rows, for instance ``{"division by zero": 3, "overflow in exp": 1}``; empty when
         every value is finite. A row counts once, and only if the formula's own value is not finite.
     """
-    compile_prefix(e.prefix)._columns(X)  # same checks as evaluate
     columns = as_columns(X)
+    compile_prefix(e.prefix).check_columns(columns)
     values: list[FloatArray] = []
     reason = np.full(columns.shape[1], "", dtype=object)
     constants = list(e.constants)

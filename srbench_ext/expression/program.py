@@ -67,7 +67,12 @@ class Program:
 
     def evaluate(self, X: npt.ArrayLike, constants: npt.ArrayLike = ()) -> FloatArray:
         """Return the values (n,) on a table X (n, d) for the given constants (k,)."""
-        columns = self._columns(X)
+        columns = as_columns(X)
+        self.check_columns(columns)
+        return self.evaluate_columns(columns, constants)
+
+    def evaluate_columns(self, columns: FloatArray, constants: npt.ArrayLike = ()) -> FloatArray:
+        """Return the values (n,) on columns (d, n) as :func:`as_columns` gives them; they are not checked."""
         out = np.empty(columns.shape[1])
         value_kernel(self.code, self.literals, self._constants(constants), columns, out)
         return out
@@ -80,20 +85,20 @@ class Program:
         Where a derivative is infinite or one-sided while the value is finite (``sqrt`` at 0, ``asin`` at 1,
         ``abs`` at 0, the exponent of a base that is not positive) it is given as 0.
         """
-        columns = self._columns(X)
+        columns = as_columns(X)
+        self.check_columns(columns)
         out = np.empty(columns.shape[1])
         jacobian = np.empty((self.n_constants, columns.shape[1]))
         jacobian_kernel(self.code, self.literals, self._constants(constants), columns, out, jacobian)
         return out, jacobian.T
 
-    def _columns(self, X: npt.ArrayLike) -> FloatArray:
-        columns = as_columns(X)
+    def check_columns(self, columns: FloatArray) -> None:
+        """Raise InputError if columns (d, n) lack one that the program uses."""
         if columns.shape[0] < self.n_columns:
             raise InputError(
                 f"The formula uses column x{self.n_columns - 1} but X has {columns.shape[0]} columns. "
                 "Give the table the formula was made for."
             )
-        return columns
 
     def _constants(self, constants: npt.ArrayLike) -> FloatArray:
         values = np.array(constants, dtype=np.float64)

@@ -1,0 +1,83 @@
+"""Scale and offset of a whole formula, taken up by the constants it already has."""
+
+from __future__ import annotations
+
+import math
+
+from srbench_ext.expression.core import subtree_end
+from srbench_ext.expression.operators import CONSTANT
+
+__all__ = ["absorb_offset", "absorb_scale"]
+
+Prefix = tuple[str, ...]
+Constants = tuple[float, ...]
+
+_LONGEST = 500  # tokens; a longer formula could be deeper than Python's stack
+
+
+def absorb_scale(prefix: Prefix, constants: Constants, scale: float) -> Constants | None:
+    """Return constants with which the formula is ``scale`` times as large everywhere, or None.
+
+    For instance ``x0*(C*x1 + C)`` takes any scale, ``C*x0 + x1`` takes none.
+    """
+    if len(prefix) > _LONGEST:
+        return None
+    changed = list(constants)
+    done = _scale(prefix, 0, 0, scale, changed)
+    return tuple(changed) if done and all(map(math.isfinite, changed)) else None
+
+
+def _scale(prefix: Prefix, start: int, first: int, scale: float, constants: list[float]) -> bool:
+    """Scale the subtree at ``start``, whose first constant is number ``first``, if it can be."""
+    head = prefix[start]
+    if head == CONSTANT:
+        constants[first] *= scale
+        return True
+    if head == "neg":
+        return _scale(prefix, start + 1, first, scale, constants)
+    if head == "inv":
+        return scale != 0.0 and _scale(prefix, start + 1, first, 1.0 / scale, constants)
+    if head == "sqrt":
+        return scale > 0.0 and _scale(prefix, start + 1, first, scale * scale, constants)
+    if head not in ("add", "sub", "mul", "div"):
+        return False
+    right, second = _right_operand(prefix, start, first)
+    if head in ("add", "sub"):
+        before = list(constants)
+        if _scale(prefix, start + 1, first, scale, constants):
+            if _scale(prefix, right, second, scale, constants):
+                return True
+            constants[:] = before
+        return False
+    if _scale(prefix, start + 1, first, scale, constants):
+        return True
+    other = scale if head == "mul" else 1.0 / scale if scale else 0.0
+    return other != 0.0 and _scale(prefix, right, second, other, constants)
+
+
+def absorb_offset(prefix: Prefix, constants: Constants, offset: float) -> Constants | None:
+    """Return constants with which the formula is ``offset`` larger everywhere, or None."""
+    if len(prefix) > _LONGEST:
+        return None
+    changed = list(constants)
+    return tuple(changed) if _shift(prefix, 0, 0, offset, changed) else None
+
+
+def _shift(prefix: Prefix, start: int, first: int, offset: float, constants: list[float]) -> bool:
+    head = prefix[start]
+    if head == CONSTANT:
+        constants[first] += offset
+        return True
+    if head == "neg":
+        return _shift(prefix, start + 1, first, -offset, constants)
+    if head not in ("add", "sub"):
+        return False
+    if _shift(prefix, start + 1, first, offset, constants):
+        return True
+    right, second = _right_operand(prefix, start, first)
+    return _shift(prefix, right, second, offset if head == "add" else -offset, constants)
+
+
+def _right_operand(prefix: Prefix, start: int, first: int) -> tuple[int, int]:
+    right = subtree_end(prefix, start + 1)
+    return right, first + prefix[start:right].count(CONSTANT)

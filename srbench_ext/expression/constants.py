@@ -1,0 +1,391 @@
+"""Fitting the constants of a formula to data: Levenberg-Marquardt with an analytic Jacobian.
+
+An outer scale and offset are found in closed form at every step (variable projection, with the Jacobian of
+Kaufman, BIT 15:49, 1975), so that only the inner constants are searched for. The target is divided by its
+root mean square first: the result does not depend on its unit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from srbench_ext.errors import InputError
+from srbench_ext.expression.affine import absorb_offset, absorb_scale
+from srbench_ext.expression.core import Expression
+from srbench_ext.expression.kernels import column_kernel, fit_kernel
+from srbench_ext.expression.plan import FitPlan, fit_plan
+from srbench_ext.expression.program import FloatArray, as_columns, compile_prefix
+
+__all__ = ["ConstantFit", "fit_constants", "fit_constants_many", "warm_up"]
+
+_NEGLIGIBLE = 1e-9  # a scale this near to 1 and an offset this near to 0 are left out
+_SLOW_WORK = 2e6  # nodes x rows x iterations above which starts are run one by one to keep a deadline
+_NODES_PER_SECOND = 1e8  # a cautious figure for nodes x rows, derivative included
+
+Skeleton = tuple[str, ...] | list[str] | Expression
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantFit:
+    """A fitted formula.
+
+    Attributes
+    ----------
+    expression : Expression
+        The formula with its constants, scale and offset included where they matter.
+    loss : float
+        Mean squared error of exactly this formula on the given rows; infinite if any value is not finite.
+    n_evaluations : int
+        How often the formula was evaluated on all rows.
+    n_starts : int
+        How many starts were used.
+    converged : bool
+        Whether the search ended by itself rather than at its limits.
+    """
+
+    expression: Expression
+    loss: float
+    n_evaluations: int
+    n_starts: int
+    converged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    scale_and_offset: bool
+    n_starts: int
+    max_iterations: int
+    deadline: float | None
+    max_constant: float
+
+
+class _Target:
+    """A table and its target in the form the kernels take, prepared once for many skeletons."""
+
+    def __init__(self, X: npt.ArrayLike, y: npt.ArrayLike) -> None:
+        self.columns = as_columns(X)
+        self.y = np.array(y, dtype=np.float64)
+        if self.y.shape != (self.columns.shape[1],) or self.y.size == 0:
+            raise InputError(
+                f"y must have one value for each of the {self.columns.shape[1]} rows of X, and at least one. "
+                f"Got shape {self.y.shape}."
+            )
+        if not np.isfinite(self.y).all():
+            raise InputError(f"y has {np.sum(~np.isfinite(self.y))} values that are not finite. Remove them.")
+        largest = float(np.abs(self.y).max()) or 1.0
+        unit = self.y / largest
+        self.mean = float(unit.mean()) * largest
+        self.rms = (float(np.sqrt(np.mean(unit**2))) or 1.0) * largest
+        centred = unit - unit.mean()
+        spread = float(np.sqrt(np.mean(centred**2)))
+        self.varies = spread > 1e-15
+        self.centred = centred / (spread or 1.0)
+        self.scaled = self.y / self.rms
+
+    def loss(self, expression: Expression) -> float:
+        values = compile_prefix(expression.prefix).evaluate_columns(self.columns, expression.constants)
+        return self.loss_of(values)
+
+    def loss_of(self, values: FloatArray) -> float:
+        with np.errstate(all="ignore"):
+            error = (values - self.y) / self.rms
+            loss = float(error @ error) / len(error) * self.rms**2
+        return loss if np.isfinite(loss) else np.inf
+
+
+def fit_constants(
+    skeleton: Skeleton,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    scale_and_offset: bool = True,
+    n_starts: int = 3,
+    max_iterations: int = 30,
+    rng: np.random.Generator | None = None,
+    deadline: float | None = None,
+    max_constant: float = 1e8,
+) -> ConstantFit:
+    """Fit the constants of one skeleton by least squares.
+
+    Parameters
+    ----------
+    skeleton : sequence of str or Expression
+        Prefix tokens. The constants of an Expression are the first start; else the first start is all ones.
+    X : (n, d) array_like
+        The table.
+    y : (n,) array_like
+        The target, finite.
+    scale_and_offset : bool
+        Fit ``a * f + b`` instead of ``f``. The scale and the offset become part of the formula where they
+        differ from 1 and 0 by more than 1e-9 (relative), and take the place of constants of the skeleton
+        that do the same.
+    n_starts : int
+        How many starts in all; the search stops early at an exact fit.
+    max_iterations : int
+        Steps a start, accepted or not.
+    rng : numpy.random.Generator or None
+        Draws the starts; None draws always the same.
+    deadline : float or None
+        A time of ``time.monotonic()`` after which the best so far is returned.
+    max_constant : float
+        Largest size of a constant inside of the formula; scale and offset are free.
+
+    Returns
+    -------
+    ConstantFit
+        The best point seen, never merely the last.
+
+    Raises
+    ------
+    InputError
+        If X or y are no table of numbers or do not fit each other.
+    ExpressionError
+        If the tokens are not one complete formula.
+    """
+    options = _Options(scale_and_offset, n_starts, max_iterations, deadline, max_constant)
+    target = _Target(X, y)
+    prefix, starts, names = _prepare(skeleton, options, rng or np.random.default_rng(0))
+    return _fit(target, prefix, starts, names, options)
+
+
+def fit_constants_many(
+    skeletons: Iterable[Skeleton],
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    scale_and_offset: bool = True,
+    n_starts: int = 3,
+    max_iterations: int = 30,
+    rng: np.random.Generator | None = None,
+    deadline: float | None = None,
+    max_constant: float = 1e8,
+    n_jobs: int = 1,
+) -> Iterator[tuple[int, ConstantFit]]:
+    """Fit many skeletons to the same data and yield each result with its index as it comes.
+
+    The parameters are those of :func:`fit_constants`. ``n_jobs`` is the number of threads; with one, results
+    come in the order given. The results do not depend on ``n_jobs``. After the deadline no further skeleton
+    is begun, so that some may be missing. Skeletons are taken from the iterable only as needed.
+    """
+    options = _Options(scale_and_offset, n_starts, max_iterations, deadline, max_constant)
+    target = _Target(X, y)
+    rng = rng or np.random.default_rng(0)
+    prepared = (_prepare(skeleton, options, rng) for skeleton in skeletons)
+    if n_jobs > 1:
+        yield from _fit_in_threads(target, prepared, options, n_jobs)
+        return
+    for index, (prefix, starts, names) in enumerate(prepared):
+        if _expired(deadline):
+            return
+        yield index, _fit(target, prefix, starts, names, options)
+
+
+_Prepared = tuple[tuple[str, ...], FloatArray, tuple[str, ...] | None]
+
+
+def _fit_in_threads(
+    target: _Target, prepared: Iterator[_Prepared], options: _Options, n_jobs: int
+) -> Iterator[tuple[int, ConstantFit]]:
+    waiting: deque[tuple[int, Future[ConstantFit]]] = deque()
+    with ThreadPoolExecutor(n_jobs) as pool:
+        for index, job in enumerate(prepared):
+            if _expired(options.deadline):
+                break
+            waiting.append((index, pool.submit(_fit, target, *job, options)))
+            if len(waiting) >= 4 * n_jobs:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for index, future in waiting:
+            yield index, future.result()
+
+
+def _expired(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
+
+
+def _prepare(skeleton: Skeleton, options: _Options, rng: np.random.Generator) -> _Prepared:
+    """Return prefix, starts (s, k) for all constants of the skeleton, and column names."""
+    if isinstance(skeleton, Expression):
+        prefix, names = skeleton.prefix, skeleton.names
+        first = np.array(skeleton.constants)
+    else:
+        prefix, names = compile_prefix(skeleton).prefix, None
+        first = np.ones(prefix.count("C"))
+    starts = np.empty((max(1, options.n_starts), len(first)))
+    starts[0] = first
+    if starts[1:].size:
+        # field experience: half of all constants in formulas lie within a factor of 3 of 1, few are negative
+        sizes = np.exp(rng.normal(scale=1.2, size=starts[1:].shape))
+        starts[1:] = np.where(rng.random(starts[1:].shape) < 0.25, -sizes, sizes)
+    return prefix, starts, names
+
+
+def _fit(
+    target: _Target,
+    prefix: tuple[str, ...],
+    starts: FloatArray,
+    names: tuple[str, ...] | None,
+    options: _Options,
+) -> ConstantFit:
+    plan = fit_plan(prefix, options.scale_and_offset)
+    if options.scale_and_offset and not (plan.has_variables and target.varies):
+        return _constant_fit(target, names)
+    columns = np.empty((len(plan.roots), target.columns.shape[1]))
+    if len(plan.roots):
+        compile_prefix(plan.core).check_columns(target.columns)
+        column_kernel(*plan.outer, plan.roots, target.columns, columns)
+    starts = np.ascontiguousarray(starts[:, plan.kept])
+    values, evaluations, used, converged = _search(target, plan, columns, starts, options)
+    expression, loss = _assemble(target, plan, columns, values, prefix, options, names)
+    return ConstantFit(expression, loss, evaluations, used, converged)
+
+
+def _constant_fit(target: _Target, names: tuple[str, ...] | None) -> ConstantFit:
+    expression = Expression(("C",), (target.mean,), names)
+    return ConstantFit(expression, target.loss(expression), 1, 1, True)
+
+
+def _search(
+    target: _Target, plan: FitPlan, columns: FloatArray, starts: FloatArray, options: _Options
+) -> tuple[FloatArray, int, int, bool]:
+    """Run the starts, all at once or, where a deadline could be overrun, one by one."""
+    affine = options.scale_and_offset
+    y, unit = (target.centred, 1.0) if affine else (target.scaled, target.rms)
+    work = len(plan.inner.code) * len(y)
+    watched = options.deadline is not None and work * options.max_iterations * len(starts) > _SLOW_WORK
+    batches = [starts[i : i + 1] for i in range(len(starts))] if watched else [starts]
+    best, lowest, converged = starts[0].copy(), np.inf, False
+    evaluations = used = 0
+    for batch in batches:
+        iterations = options.max_iterations
+        if options.deadline is not None:
+            left = max(0.0, options.deadline - time.monotonic())
+            iterations = min(iterations, int(left * _NODES_PER_SECOND / work))
+        if used and iterations == 0:
+            break
+        found = np.empty(batch.shape[1])
+        loss, spent, begun, done = fit_kernel(
+            plan.inner.code,
+            plan.inner.literals,
+            columns,
+            y,
+            affine,
+            unit,
+            batch,
+            iterations,
+            options.max_constant,
+            found,
+        )
+        evaluations += spent
+        used += begun
+        if loss < lowest:
+            best, lowest, converged = found, loss, done
+        if lowest <= 1e-24 * len(y):
+            break
+    return best, evaluations, used, converged
+
+
+def _assemble(
+    target: _Target,
+    plan: FitPlan,
+    columns: FloatArray,
+    values: FloatArray,
+    prefix: tuple[str, ...],
+    options: _Options,
+    names: tuple[str, ...] | None,
+) -> tuple[Expression, float]:
+    """Return the whole formula, scale and offset included, and its loss."""
+    constants = tuple(values.tolist())
+    f = plan.inner.evaluate_columns(columns, constants) if len(columns) else None
+    if f is None:
+        f = compile_prefix(plan.core).evaluate_columns(target.columns, constants)
+    if not options.scale_and_offset:
+        return Expression(prefix, constants, names), target.loss_of(f)
+    a, b = _scale_and_offset(f, target)
+    if not (np.isfinite(a) and np.isfinite(b)):
+        return Expression(prefix, _all_constants(prefix, plan, constants), names), np.inf
+    if a == 0.0:
+        fit = _constant_fit(target, names)
+        return fit.expression, fit.loss
+    expression = _with_affine(plan.core, constants, a, b, target, names)
+    return expression, target.loss(expression)
+
+
+def _all_constants(prefix: tuple[str, ...], plan: FitPlan, constants: tuple[float, ...]) -> tuple[float, ...]:
+    """Constants of the whole skeleton when nothing could be fitted: ones where the core has none."""
+    full = [1.0] * prefix.count("C")
+    for index, value in zip(plan.kept, constants, strict=True):
+        full[index] = value
+    return tuple(full)
+
+
+def _scale_and_offset(f: FloatArray, target: _Target) -> tuple[float, float]:
+    with np.errstate(all="ignore"):
+        mean = float(f.mean())
+        centred = f - mean
+        size = float(np.abs(centred).max())
+        if not np.isfinite(size):
+            return np.nan, np.nan
+        if size <= 1e-13 * abs(mean):
+            return 0.0, target.mean
+        unit = centred / size
+        a = float(unit @ ((target.y - target.mean) / target.rms) / (unit @ unit)) * target.rms / size
+        return a, target.mean - a * mean
+
+
+def _with_affine(
+    core: tuple[str, ...],
+    constants: tuple[float, ...],
+    a: float,
+    b: float,
+    target: _Target,
+    names: tuple[str, ...] | None,
+) -> Expression:
+    """Put scale and offset into the core's own constants or around it, in the fewest tokens."""
+    prefix = core
+    scaled = absorb_scale(core, constants, a)
+    if abs(a - 1.0) <= _NEGLIGIBLE:
+        a = 1.0
+    elif scaled is not None:
+        constants, a = scaled, 1.0
+    if abs(b) <= _NEGLIGIBLE * target.rms:
+        return Expression(*_with_scale(prefix, constants, a), names)
+    shifted = absorb_offset(core, constants, b) if a == 1.0 else None
+    if shifted is not None:
+        return Expression(prefix, shifted, names)
+    if abs(a + 1.0) <= _NEGLIGIBLE:
+        return Expression(("sub", "C", *core), (b, *constants), names)
+    prefix, constants = _with_scale(prefix, constants, a)
+    return Expression(("add", "C", *prefix), (b, *constants), names)
+
+
+def _with_scale(
+    core: tuple[str, ...], constants: tuple[float, ...], a: float
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    if a == 1.0:
+        return core, constants
+    if abs(a + 1.0) <= _NEGLIGIBLE:
+        return (core[1:] if core[0] == "neg" else ("neg", *core)), constants
+    if core[0] == "inv":
+        return ("div", "C", *core[1:]), (a, *constants)
+    if core[0] == "neg":
+        return ("mul", "C", *core[1:]), (-a, *constants)
+    return ("mul", "C", *core), (a, *constants)
+
+
+def warm_up() -> None:
+    """Compile every kernel, or load it from numba's cache: seconds the first time, then milliseconds.
+
+    Call it before a clock starts. numba keeps the machine code beside the package or, where that folder
+    cannot be written, in the user's cache folder (``NUMBA_CACHE_DIR``).
+    """
+    x = np.linspace(1.0, 2.0, 8)
+    fit_constants(("exp", "mul", "C", "x0"), x[:, None], np.exp(0.5 * x), n_starts=1)
+    compile_prefix(("mul", "C", "x0")).evaluate_with_jacobian(x[:, None], (1.0,))
