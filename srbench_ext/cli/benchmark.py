@@ -1,0 +1,184 @@
+"""``srbench-ext list``, ``run`` and ``report``: what there is, running it, reading the results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srbench_ext.cli.printing import print_json, print_table
+from srbench_ext.errors import InputError
+
+if TYPE_CHECKING:
+    from srbench_ext.report import Report, ResultTable
+
+__all__ = ["list_names", "report", "run"]
+
+_ON_TERMINAL = (
+    "method",
+    "track",
+    "n",
+    "failures",
+    "rate_r2_gt_0.99",
+    "rate_r2_gt_0.999",
+    "rate_symbolic",
+    "median_r2",
+    "mean_complexity",
+    "mean_seconds",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def list_names(as_json: AsJson = False) -> None:
+    """List the methods, suites and protocols."""
+    from srbench_ext.data import suites
+    from srbench_ext.registry import describe, missing_packages, names
+    from srbench_ext.runner.protocol import load_protocol, protocol_names
+
+    methods = [
+        {
+            "name": info.name,
+            "summary": info.summary,
+            "reference": info.reference,
+            "track": info.track,
+            "neural": info.neural,
+            "presets": sorted(info.presets),
+            "missing_packages": list(missing_packages(info)),
+        }
+        for info in map(describe, names())
+    ]
+    listed_suites = [
+        {"name": suite.name, "problems": len(suite.problems), "title": suite.title}
+        for suite in suites().values()
+    ]
+    protocols = [
+        {"name": each.name, "seconds": each.rules.max_seconds, "trials": each.trials, "summary": each.summary}
+        for each in map(load_protocol, protocol_names())
+    ]
+    if as_json:
+        print_json({"methods": methods, "suites": listed_suites, "protocols": protocols})
+        return
+    print_table(
+        ("method", "track", "what it is"),
+        [(str(m["name"]), str(m["track"]), _summary(m["summary"], m["missing_packages"])) for m in methods],
+    )
+    print_table(
+        ("suite", "problems", "what it is"),
+        [(str(s["name"]), str(s["problems"]), str(s["title"])) for s in listed_suites],
+        right=[1],
+    )
+    print_table(
+        ("protocol", "seconds", "what it is"),
+        [(str(p["name"]), f"{p['seconds']:g}", str(p["summary"])) for p in protocols],
+        right=[1],
+    )
+
+
+def run(
+    method: Annotated[str, typer.Option(help="Methods, separated by commas; NAME@PRESET takes a preset.")],
+    out: Annotated[Path, typer.Option(help="Where the records go; what lies there is not run again.")],
+    suite: Annotated[
+        str | None, typer.Option(help="Suites, separated by commas [default: protocol's].")
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="The rules: rows, noise, seconds, trials.")] = "quick",
+    noise: Annotated[
+        str | None, typer.Option(help="Noise levels, as in 0,0.1 [default: protocol's].")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Only problems whose name matches, as in 'feynman_I_*'.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Repetitions [default: protocol's].")] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1)] = 1,
+    max_seconds: Annotated[float | None, typer.Option(help="Seconds a run; makes another protocol.")] = None,
+    pmlb_cache: Annotated[Path | None, typer.Option(help="A folder of PMLB tables.")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as in beam=10.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
+) -> None:
+    """Run methods on suites; every run leaves a record, whatever becomes of it."""
+    from srbench_ext.data import find_cache
+    from srbench_ext.runner import execute, parse_settings, plan
+
+    cache = find_cache(pmlb_cache)
+    specs = plan(
+        _names(method, "--method"),
+        _names(suite, "--suite") if suite is not None else None,
+        protocol,
+        noise=_levels(noise) if noise is not None else None,
+        trials=trials,
+        only=only,
+        max_seconds=max_seconds,
+        parameters=parse_settings(setting or []),
+        cache=cache,
+    )
+    if dry_run:
+        for spec in specs:
+            print(f"{spec.run_id}  {spec}")
+        print(f"{len(specs)} runs, {len(specs) * specs[0].max_seconds / 60:.1f} minutes of search at most")
+        return
+    print(f"{execute(specs, out, jobs=jobs, cache=cache)}; records in {out / 'records'}")
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` has written.")],
+    as_json: AsJson = False,
+) -> None:
+    """Print the tables of a folder of records, and write them with the figures beside it.
+
+    Writes DIR/tables (CSV, Markdown, LaTeX) and DIR/figures (PNG, SVG).
+    """
+    from srbench_ext.report import make_report, write_report
+
+    made = make_report(folder)
+    written = write_report(made, folder)
+    for message in made.unreadable:
+        print(f"Left out: {message}", file=sys.stderr)
+    if as_json:
+        print_json(made.as_json())
+        return
+    _print_report(made)
+    print(f"{len(written)} files written to {folder / 'tables'} and {folder / 'figures'}")
+
+
+def _print_report(made: Report) -> None:
+    for table in made.tables:
+        _print_measured(table)
+        for note in table.notes:
+            print(f"- {note}")
+        print()
+
+
+def _print_measured(table: ResultTable) -> None:
+    from srbench_ext.report.formats import SHOWN, rows
+
+    measured, published = rows(table, _ON_TERMINAL)
+    print_table(
+        [SHOWN[name][0] for name in _ON_TERMINAL],
+        [*measured, *published],
+        title=table.title,
+        right=range(2, len(_ON_TERMINAL)),
+    )
+
+
+def _summary(summary: object, missing: object) -> str:
+    return (
+        f"{summary} (needs {', '.join(missing)})" if isinstance(missing, list) and missing else str(summary)
+    )
+
+
+def _names(text: str, option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(
+            f"{option} names nothing. Give names separated by commas; `srbench-ext list` has them."
+        )
+    return names
+
+
+def _levels(text: str) -> list[float]:
+    try:
+        return [float(level) for level in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--noise takes numbers separated by commas, as in 0,0.1. Got {text!r}.") from error

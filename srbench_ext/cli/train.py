@@ -1,0 +1,24 @@
+"""``srbench-ext train``: train the weights of a method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["train"]
+
+
+def train(
+    method: Annotated[str, typer.Argument(help="A method that has weights.")],
+    out: Annotated[Path, typer.Option(help="Where checkpoints and weights go.")],
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop after this time [default: the method's own].")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
+) -> None:
+    """Train a method's weights into a folder."""
+    from srbench_ext.registry import load_train
+
+    load_train(method)(out=out, minutes=minutes, resume=resume)
