@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -123,7 +124,7 @@ class SearchRun:
 
     def count(self, key: str, n: int = 1) -> None:
         """Add ``n`` to the counter ``key``, which ends up in the record."""
-        self._counts[key] += n
+        self._counts[key] += int(n)
 
     def note(self, key: str, value: object) -> None:
         """Keep a fact about the run, which ends up in the record.
@@ -133,7 +134,8 @@ class SearchRun:
         key : str
             Its name.
         value : object
-            What JSON can hold: None, bool, int, float, str, and lists and dicts of them.
+            What JSON can hold: None, bool, int, float, str, and lists and dicts of them. NaN and infinity
+            become None.
         """
         self._notes[key] = _plain(key, value)
 
@@ -157,6 +159,8 @@ def _plain(key: str, value: object) -> object:
     """Return the value in plain Python types."""
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, dict):

@@ -1,0 +1,1 @@
+"""Linear least squares, plain and with a ridge penalty."""

@@ -1,0 +1,1 @@
+"""The protocols, one TOML file each (see docs/protocols.md)."""

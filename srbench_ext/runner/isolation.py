@@ -1,0 +1,301 @@
+"""One run in one killable process: start it, watch it, type its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from srbench_ext.errors import RecordError
+from srbench_ext.method import LOAD_ALLOWANCE
+from srbench_ext.record import Record, RunSpec, Status
+from srbench_ext.runner.environment import THREAD_VARIABLES
+from srbench_ext.runner.server import kill_group
+from srbench_ext.runner.worker import Job
+
+__all__ = ["ForkServer", "Limits", "grace_seconds", "run_isolated"]
+
+_SERVER = "import sys; from srbench_ext.runner.server import main; main(sys.argv[1:])"
+_TICK = 0.1
+_CHILDREN_TICK = 1.0
+_LOG_TAIL = 2000
+_MAX_LOG_BYTES = 10 * 2**20
+
+
+def grace_seconds(max_seconds: float) -> float:
+    """Return the seconds past its limit at which a fit is killed: 10%, at least 2."""
+    return max(2.0, 0.1 * max_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hard limits of a run.
+
+    Attributes
+    ----------
+    max_seconds : float
+        Of the fit; it is killed :func:`grace_seconds` later. Loading is not counted, up to its allowance.
+    memory_bytes : float
+        Resident memory of the process and its children.
+    setup_seconds, score_seconds : float
+        Of what comes before and after the fit.
+    """
+
+    max_seconds: float
+    memory_bytes: float
+    setup_seconds: float = 120.0
+    score_seconds: float = 120.0
+
+
+class ForkServer:
+    """The parent's end of :mod:`srbench_ext.runner.server`; safe to use from several threads.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        What the server imports before it forks.
+    """
+
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        self._modules = tuple(modules)
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def start_job(self) -> socket.socket:
+        """Fork a child and return the socket that leads to it."""
+        ours, theirs = socket.socketpair()
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            assert self._control is not None
+            socket.send_fds(self._control, [b"j"], [theirs.fileno()])
+        theirs.close()
+        return ours
+
+    def close(self) -> None:
+        """End the server; it kills the children that still run."""
+        with self._lock:
+            if self._control is not None:
+                self._control.close()
+            if self._process is not None:
+                try:
+                    self._process.wait(timeout=5)
+                except subprocess.TimeoutExpired:
+                    self._process.kill()
+                    self._process.wait()
+            self._process = self._control = None
+
+    def _start(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        self._control, theirs = socket.socketpair()
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _SERVER, str(theirs.fileno()), *self._modules],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,  # Ctrl-C must not reach it
+        )
+        theirs.close()
+
+
+def run_isolated(
+    server: ForkServer,
+    job: Job,
+    limits: Limits,
+    cancelled: threading.Event,
+) -> Record | None:
+    """Do one run in a child and return its record, whatever became of it.
+
+    Parameters
+    ----------
+    server : ForkServer
+        Where the child comes from.
+    job : Job
+        The run.
+    limits : Limits
+        When it is killed.
+    cancelled : threading.Event
+        Once set, the child is killed and None is returned.
+    """
+    connection = server.start_job()
+    watch = _Watch(connection, job.spec, limits, Path(job.log))
+    try:
+        with contextlib.suppress(OSError):  # a child that is dead already: its exit code says so
+            connection.sendall((job.to_json() + "\n").encode())
+        finished = watch.until_end(cancelled)
+    finally:
+        watch.kill()
+        connection.close()
+    return watch.outcome() if finished else None
+
+
+class _Watch:
+    """Follows one child: its messages, its limits, its end."""
+
+    def __init__(self, connection: socket.socket, spec: RunSpec, limits: Limits, log: Path) -> None:
+        self._connection = connection
+        self._spec = spec
+        self._limits = limits
+        self._log = log
+        self._buffer = b""
+        self._pid: int | None = None
+        self._stage = "setup"
+        self._stage_started = time.monotonic()
+        self._load_started: float | None = None
+        self._loaded = 0.0
+        self._record: Record | None = None
+        self._exit: int | None = None
+        self._killed: tuple[Status, str] | None = None
+        self._children_checked = 0.0
+
+    def until_end(self, cancelled: threading.Event) -> bool:
+        """Follow the child until it ends or is killed; False when cancelled."""
+        self._connection.settimeout(_TICK)
+        while self._exit is None and self._killed is None:
+            if cancelled.is_set():
+                return False
+            try:
+                data = self._connection.recv(1 << 16)
+            except TimeoutError:
+                pass
+            except OSError:
+                break
+            else:
+                if not data:
+                    break
+                self._read(data)
+            self._check_limits()
+        return True
+
+    def kill(self) -> None:
+        """Kill what is left of the child's process group, grandchildren included."""
+        if self._pid is None:
+            return
+        for descendant in _descendants(self._pid):
+            with contextlib.suppress(psutil.Error):
+                descendant.kill()
+        kill_group(self._pid)
+
+    def outcome(self) -> Record:
+        """Return the record of the run."""
+        record = self._record
+        if record is not None and record.status != "ok":
+            return replace(record, error=self._with_log(record.error or ""))
+        if record is not None:
+            return record if self._exit == 0 else self._scoring_lost(record)
+        status, reason = self._killed or ("crash", self._death())
+        return Record(self._spec, status, error=self._with_log(reason))
+
+    def _scoring_lost(self, record: Record) -> Record:
+        reason = self._killed[1] if self._killed else self._death()
+        return replace(record, notes={**record.notes, "scoring": f"unfinished: {reason}"})
+
+    def _death(self) -> str:
+        if self._exit is None:
+            return f"The connection to the process was lost in stage {self._stage!r}."
+        if self._exit < 0:
+            try:
+                name = signal.Signals(-self._exit).name
+            except ValueError:
+                name = f"signal {-self._exit}"
+            hint = " (the system kills so when memory runs out)" if name == "SIGKILL" else ""
+            return f"The process was killed by {name} in stage {self._stage!r}{hint}."
+        return f"The process ended with status {self._exit} in stage {self._stage!r} and left no result."
+
+    def _with_log(self, reason: str) -> str:
+        tail = _tail(self._log)
+        return f"{reason}\n--- end of the output ---\n{tail}" if tail else reason
+
+    def _read(self, data: bytes) -> None:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            if line:
+                with contextlib.suppress(ValueError, RecordError):  # a line cut short by the child's death
+                    self._handle(json.loads(line))
+
+    def _handle(self, message: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        if "pid" in message:
+            self._pid = int(message["pid"])
+        elif "stage" in message:
+            self._stage, self._stage_started = str(message["stage"]), now
+        elif "load" in message:
+            if message["load"]:
+                self._load_started = now
+            elif self._load_started is not None:
+                self._loaded += now - self._load_started
+                self._load_started = None
+        elif "record" in message:
+            self._record = Record.from_json(message["record"])
+        elif "exit" in message:
+            self._exit = int(message["exit"])
+
+    def _check_limits(self) -> None:
+        now = time.monotonic()
+        allowed = self._allowed_seconds(now)
+        if now - self._stage_started > allowed:
+            self._killed = ("timeout", f"Killed after {allowed:.1f} s in stage {self._stage!r}.")
+            return
+        memory = self._memory(now)
+        if memory > self._limits.memory_bytes:
+            limit = self._limits.memory_bytes / 2**30
+            self._killed = (
+                "oom",
+                f"Killed at {memory / 2**30:.2f} GiB of memory; {limit:g} GiB are allowed.",
+            )
+        with contextlib.suppress(OSError):
+            if self._log.stat().st_size > _MAX_LOG_BYTES:
+                os.truncate(self._log, 0)
+
+    def _allowed_seconds(self, now: float) -> float:
+        if self._stage == "setup":
+            return self._limits.setup_seconds
+        if self._stage == "score":
+            return self._limits.score_seconds
+        loading = self._loaded + (now - self._load_started if self._load_started is not None else 0.0)
+        seconds = self._limits.max_seconds
+        return seconds + grace_seconds(seconds) + min(loading, LOAD_ALLOWANCE)
+
+    def _memory(self, now: float) -> float:
+        """Return the resident bytes of the child; those of its descendants are added now and then."""
+        if self._pid is None:
+            return 0.0
+        try:
+            memory = float(psutil.Process(self._pid).memory_info().rss)
+            if now - self._children_checked > _CHILDREN_TICK:
+                self._children_checked = now
+                memory += sum(process.memory_info().rss for process in _descendants(self._pid))
+        except psutil.Error:
+            return 0.0
+        return memory
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return list(psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _LOG_TAIL))
+            return file.read().decode("utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,191 @@
+"""The plan: which runs a command asks for, as a sorted list of specifications."""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from srbench_ext.data import Problem, load_suite, source_kind
+from srbench_ext.errors import ConfigError, DataError, InputError, MissingExtraError
+from srbench_ext.record import RunSpec
+from srbench_ext.registry import check_parameters, create, describe
+from srbench_ext.runner.protocol import Protocol, load_protocol
+
+__all__ = ["parse_settings", "plan"]
+
+_RESERVED = ("max_seconds", "random_state")
+
+
+def plan(
+    methods: Sequence[str],
+    suites: Sequence[str] | None = None,
+    protocol: str | Protocol = "quick",
+    *,
+    noise: Sequence[float] | None = None,
+    trials: int | None = None,
+    only: str | None = None,
+    max_seconds: float | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    cache: Path | None = None,
+) -> list[RunSpec]:
+    """Return the runs of methods on suites under a protocol.
+
+    Parameters
+    ----------
+    methods : sequence of str
+        Registered names, or ``name@preset``.
+    suites : sequence of str or None
+        None takes those of the protocol.
+    protocol : str or Protocol
+        Its name, or a protocol of one's own.
+    noise : sequence of float or None
+        Noise levels in place of the protocol's. Problems without a known formula keep the protocol's.
+    trials : int or None
+        Repetitions in place of the protocol's.
+    only : str or None
+        Keep problems whose name matches this pattern (``*`` and ``?``).
+    max_seconds : float or None
+        Seconds a run in place of the protocol's; this makes another protocol.
+    parameters : mapping or None
+        Parameters for every method; see :func:`parse_settings`.
+    cache : Path or None
+        The PMLB cache (see :func:`srbench_ext.data.find_cache`); without it tables are regenerated.
+
+    Returns
+    -------
+    list of RunSpec
+        Sorted by suite, problem, noise, trial and method, each once.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown method, suite, protocol or parameter.
+    InputError
+        If nothing is left to run.
+    DataError
+        If a table is neither in the cache nor can be regenerated.
+    """
+    rules = (load_protocol(protocol) if isinstance(protocol, str) else protocol).with_seconds(max_seconds)
+    n_trials = _trials(rules, trials)
+    identities = [_identity(name, parameters or {}) for name in dict.fromkeys(methods)]
+    specs = [
+        RunSpec(
+            **identity,
+            suite=problem.suite,
+            problem=problem.name,
+            source_kind=source,
+            noise=level,
+            trial=trial,
+            protocol=stamp,
+            max_seconds=rules.rules.max_seconds,
+            n_rows=rules.rules.n_rows,
+        )
+        for stamp in [rules.stamp()]
+        for problem in _problems(suites or rules.suites, only)
+        for source in [_source(problem, cache)]
+        for level in _levels(problem, rules, noise)
+        for trial in range(n_trials)
+        for identity in identities
+    ]
+    if not specs:
+        raise InputError("Nothing to run: give at least one method, one noise level and one trial.")
+    specs.sort(key=lambda s: (s.suite, s.problem, s.noise, s.trial, s.method))
+    return list({spec.run_id: spec for spec in specs}.values())
+
+
+def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+    """Read ``key=value`` settings; the value is TOML, or a plain word.
+
+    Examples
+    --------
+    >>> parse_settings(["beam=10", "mode=skeleton", "scale=false", "lr=[1e-3, 1e-4]"])
+    {'beam': 10, 'mode': 'skeleton', 'scale': False, 'lr': [0.001, 0.0001]}
+    """
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        key = key.strip()
+        if not equals or not key.isidentifier():
+            raise ConfigError(f"A setting must read key=value. Got {setting!r}. For instance: --set beam=10")
+        parameters[key] = _setting_value(text.strip())
+    return parameters
+
+
+def _setting_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text  # a plain word needs no quotes
+
+
+def _trials(protocol: Protocol, trials: int | None) -> int:
+    wanted = protocol.trials if trials is None else trials
+    if wanted < 1:
+        raise InputError(f"The number of trials must be at least 1. Got {wanted}.")
+    seeds = protocol.rules.split_seeds
+    if seeds and wanted > len(seeds):
+        raise InputError(
+            f"The protocol {protocol.name!r} has split seeds for {len(seeds)} trials. Got {wanted}."
+        )
+    return wanted
+
+
+def _identity(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a specification that concern the method."""
+    base, _, preset = name.partition("@")
+    info = describe(base)
+    for key in _RESERVED:
+        if key in parameters:
+            raise ConfigError(
+                f"{key!r} cannot be set: the protocol and the trial determine it. "
+                "Use --max-seconds or --trials instead."
+            )
+    try:
+        check_parameters(base, parameters)
+        method = create(name, **parameters)
+    except MissingExtraError:
+        # planned all the same: the run leaves a record that says what is missing
+        return {
+            "method": base,
+            "method_version": "not installed",
+            "parameters": dict(parameters),
+            "weights_sha256": None,
+        }
+    chosen = dict(info.parameters) | dict(info.presets.get(preset, {})) | dict(parameters)
+    return {
+        "method": base,
+        "method_version": method.version,
+        "parameters": {key: chosen[key] for key in sorted(chosen) if key not in _RESERVED},
+        "weights_sha256": method.weights_sha256,
+    }
+
+
+def _problems(suites: Sequence[str], only: str | None) -> list[Problem]:
+    loaded = [load_suite(name) for name in suites]
+    problems = {(p.suite, p.name): p for suite in loaded for p in suite.problems}
+    kept = [p for p in problems.values() if only is None or fnmatch.fnmatchcase(p.name, only)]
+    if not kept:
+        raise InputError(
+            f"No problem of {', '.join(suites)} matches {only!r}. "
+            f"Names look like {next(iter(problems.values())).name!r}."
+        )
+    return kept
+
+
+def _source(problem: Problem, cache: Path | None) -> Literal["cache", "regenerated"]:
+    kind = source_kind(problem, cache)
+    if kind is None:
+        raise DataError(
+            f"The table of {problem.suite}/{problem.name} is not in the cache ({cache or 'there is none'}) "
+            f"and cannot be regenerated. Run: srbench-ext data fetch {problem.suite}"
+        )
+    return kind
+
+
+def _levels(problem: Problem, protocol: Protocol, noise: Sequence[float] | None) -> Sequence[float]:
+    if problem.formula is None:
+        return protocol.noise_without_truth
+    return protocol.noise if noise is None else tuple(dict.fromkeys(noise))
