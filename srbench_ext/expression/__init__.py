@@ -6,6 +6,7 @@ from srbench_ext.expression.evaluation import evaluate, why_not_finite
 from srbench_ext.expression.formatting import format_infix, format_latex, format_prefix
 from srbench_ext.expression.parsing import parse_infix, parse_prefix
 from srbench_ext.expression.program import Program, compile_prefix
+from srbench_ext.expression.sympy_form import from_sympy, to_sympy
 
 __all__ = [
     "ConstantFit",
@@ -18,8 +19,10 @@ __all__ = [
     "format_infix",
     "format_latex",
     "format_prefix",
+    "from_sympy",
     "parse_infix",
     "parse_prefix",
+    "to_sympy",
     "warm_up",
     "why_not_finite",
 ]

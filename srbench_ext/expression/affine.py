@@ -60,7 +60,8 @@ def absorb_offset(prefix: Prefix, constants: Constants, offset: float) -> Consta
     if len(prefix) > _LONGEST:
         return None
     changed = list(constants)
-    return tuple(changed) if _shift(prefix, 0, 0, offset, changed) else None
+    done = _shift(prefix, 0, 0, offset, changed)
+    return tuple(changed) if done and all(map(math.isfinite, changed)) else None
 
 
 def _shift(prefix: Prefix, start: int, first: int, offset: float, constants: list[float]) -> bool:

@@ -96,7 +96,7 @@ class _Target:
     def loss_of(self, values: FloatArray) -> float:
         with np.errstate(all="ignore"):
             error = (values - self.y) / self.rms
-            loss = float(error @ error) / len(error) * self.rms**2
+            loss = float(error @ error) / len(error) * self.rms * self.rms
         return loss if np.isfinite(loss) else np.inf
 
 
