@@ -42,17 +42,23 @@ def main(out, minutes, resume):
 """
 
 
+@pytest.fixture(scope="module")
+def plugin_folder(tmp_path_factory):
+    """Two methods: one to run, one to train."""
+    folder = tmp_path_factory.mktemp("plugins")
+    for name, module, text in [("first-column", "method.py", METHOD_PY), ("trainable", "train.py", TRAIN_PY)]:
+        (folder / name).mkdir()
+        (folder / name / "method.toml").write_text(METHOD_TOML.replace("first-column", name))
+        (folder / name / module).write_text(text)
+    return folder
+
+
 @pytest.fixture
-def plugins(tmp_path, monkeypatch):
-    """A folder with one method, and no table cache."""
-    folder = tmp_path / "plugins" / "first-column"
-    folder.mkdir(parents=True)
-    (folder / "method.toml").write_text(METHOD_TOML)
-    (folder / "method.py").write_text(METHOD_PY)
-    monkeypatch.setenv("SRBENCH_EXT_PLUGINS", str(folder.parent))
+def plugins(plugin_folder, tmp_path, monkeypatch):
+    """The methods, and no table cache."""
+    monkeypatch.setenv("SRBENCH_EXT_PLUGINS", str(plugin_folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("SRBENCH_EXT_PMLB", raising=False)
-    return folder
 
 
 @pytest.fixture
@@ -143,7 +149,7 @@ def test_run_then_report_then_nothing_left_to_run(call, tmp_path):
     (row,) = json.loads(out)["rows"]
     assert (row["method"], row["suite"], row["n"], row["ok"]) == ("first-column", "strogatz", 1, 1)
     code, out, _ = call("report", out_folder)
-    assert "Rows: 0 problems on PMLB's own tables, 1 on regenerated rows." in out
+    assert "Problems on PMLB's own tables: 0, on regenerated rows: 1." in out
     assert (out_folder / "tables" / "quick-strogatz-noise-0.md").is_file()
     assert call(*arguments)[1].startswith("0 runs done, 1 stored before")
 
@@ -202,9 +208,8 @@ def test_fit_of_an_empty_file_is_bad_input(call, tmp_path):
     assert "cannot be read as CSV" in err
 
 
-def test_train_calls_the_training_of_the_method(call, plugins, tmp_path):
-    (plugins / "train.py").write_text(TRAIN_PY)
-    code, _, _ = call("train", "first-column", "--out", tmp_path / "weights", "--minutes", 1.5, "--resume")
+def test_train_calls_the_training_of_the_method(call, tmp_path):
+    code, _, _ = call("train", "trainable", "--out", tmp_path / "weights", "--minutes", 1.5, "--resume")
     assert code == 0
     assert (tmp_path / "weights" / "call.txt").read_text() == "1.5 True"
 
@@ -212,7 +217,8 @@ def test_train_calls_the_training_of_the_method(call, plugins, tmp_path):
 def test_training_a_method_without_weights_lists_those_that_have(call, tmp_path):
     code, _, err = call("train", "first-column", "--out", tmp_path / "weights")
     assert code == 2
-    assert "Methods that have" in err
+    assert "Methods that have: " in err
+    assert "trainable" in err
 
 
 def test_data_where_and_verify_work_without_a_cache(call):

@@ -12,6 +12,8 @@ from rich.table import Table
 
 __all__ = ["print_json", "print_table"]
 
+_WIDEST = 10_000
+
 
 def print_json(value: object) -> None:
     """Print strict JSON: no NaN, no infinity."""
@@ -44,5 +46,5 @@ def print_table(
         table.add_column(heading, justify="right" if index in aligned else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    console = Console()
-    console.print(table, width=max(console.measure(table).maximum, 20), crop=False, overflow="ignore")
+    width = Console(width=_WIDEST).measure(table).maximum
+    Console(width=width).print(table, crop=False)

@@ -24,8 +24,8 @@ def pareto_figure(table: ResultTable) -> Figure:
     """Draw accuracy against complexity (left) and against seconds (right).
 
     Accuracy is the share of runs with R² > 0.99, or, for a suite without known formulas, the median R².
-    Filled markers are measured, hollow ones published; the line joins the measured methods that no other
-    beats in both.
+    Filled markers are measured, hollow grey ones published; the line runs along the measured methods that no
+    other beats in both.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, cost: str, accuracy: str, *, pu
     for index, row in enumerate(rows.to_dict("records")):
         if not (np.isfinite(row[cost]) and np.isfinite(row[accuracy])):
             continue
-        colour = _COLOURS[index % len(_COLOURS)]
+        colour = "0.35" if published else _COLOURS[index % len(_COLOURS)]
         style: dict[str, Any] = {"facecolors": "none" if published else colour, "edgecolors": colour}
         name = f"{row['method']} (published)" if published else row["method"]
         axes.scatter(
@@ -90,7 +90,7 @@ def _draw_front(axes: Axes, rows: pd.DataFrame, cost: str, accuracy: str) -> Non
         if not front or y > front[-1][1]:
             front.append((x, y))
     if len(front) > 1:
-        axes.plot(*zip(*front, strict=True), color="0.6", linewidth=1, zorder=0)
+        axes.plot(*zip(*front, strict=True), color="0.6", linewidth=1, drawstyle="steps-post", zorder=0)
 
 
 def _spread(table: ResultTable) -> float:

@@ -105,7 +105,8 @@ def to_csv(table: ResultTable) -> str:
     both = pd.concat([measured, published], ignore_index=True) if len(published) else measured
     first = ["kind", "method", "track"]
     columns = [*first, *(name for name in table.measured.columns if name not in first), "source"]
-    return both[columns].to_csv(index=False)
+    whole = dict.fromkeys(("n", "ok", "failures"), "Int64")  # published rows have none
+    return both[columns].astype(whole).to_csv(index=False)
 
 
 def to_markdown(table: ResultTable) -> str:

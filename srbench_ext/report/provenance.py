@@ -55,8 +55,8 @@ def _rows(runs: pd.DataFrame) -> str:
     counts = runs.groupby("source_kind")["problem"].nunique()
     cached, regenerated = int(counts.get("cache", 0)), int(counts.get("regenerated", 0))
     both = cached + regenerated - runs["problem"].nunique()
-    note = f"Rows: {cached} problems on PMLB's own tables, {regenerated} on regenerated rows."
-    return f"{note} {both} of them were run on both." if both > 0 else note
+    note = f"Problems on PMLB's own tables: {cached}, on regenerated rows: {regenerated}"
+    return f"{note}, on both: {both}." if both else f"{note}."
 
 
 def _coverage(runs: pd.DataFrame) -> str:

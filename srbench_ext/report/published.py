@@ -67,14 +67,20 @@ def published_rows(figures: pd.DataFrame, suite: str, noise: float) -> pd.DataFr
         (figures["suite"] == suite) & (figures["noise"] == noise) & figures["metric"].isin(MEASURES)
     ]
     rows: dict[tuple[str, str], dict[str, object]] = {}
-    statuses: dict[tuple[str, str], list[str]] = {}
     for figure in chosen.to_dict("records"):
-        key = (figure["method"], figure["source"])
-        rows.setdefault(key, {"method": key[0]})[figure["metric"]] = figure["value"]
-        statuses.setdefault(key, []).append(figure["status"])
-    for key, row in rows.items():
-        row["source"] = f"{key[1]} ({', '.join(dict.fromkeys(statuses[key]))})"
+        row = rows.setdefault((figure["method"], figure["source"]), {})
+        row |= {"method": figure["method"], figure["metric"]: figure["value"]}
+        row["source"] = _with_status(
+            figure["source"], chosen.loc[chosen["source"] == figure["source"], "status"]
+        )
     return pd.DataFrame(list(rows.values()), columns=["method", "source", *MEASURES])
+
+
+def _with_status(source: str, statuses: pd.Series) -> str:
+    """Say behind a source how its figures were obtained, leaving out what a longer status says too."""
+    known = list(dict.fromkeys(statuses))
+    told = [one for one in known if not any(one != other and one in other for other in known)]
+    return f"{source} ({', '.join(told)})"
 
 
 def _folder() -> Path:

@@ -51,7 +51,9 @@ def test_the_notes_count_real_and_regenerated_problems(make_record, tables):
     (table,) = tables(
         make_record(), make_record(method="beta"), make_record(problem="p2", source_kind="regenerated")
     )
-    assert note(table, "Rows") == "Rows: 1 problems on PMLB's own tables, 1 on regenerated rows."
+    assert note(table, "Problems") == "Problems on PMLB's own tables: 1, on regenerated rows: 1."
+    (table,) = tables(make_record(), make_record(source_kind="regenerated"))
+    assert note(table, "Problems") == "Problems on PMLB's own tables: 1, on regenerated rows: 2, on both: 1."
 
 
 def test_the_notes_list_failures_by_method_and_status(make_record, tables):
