@@ -250,8 +250,8 @@ class Record:
         Raises
         ------
         RecordError
-            If the text is not JSON, of another schema, or a field is missing, unknown or of another type, or if
-            the run id is not that of the specification.
+            If the text is not JSON, of another schema, or a field is missing, unknown or of another type, or
+            if the run id is not that of the specification.
         """
         try:
             content = json.loads(text, parse_constant=_refuse_constant)
