@@ -51,7 +51,7 @@ def list_names(as_json: AsJson = False) -> None:
         for info in map(describe, names())
     ]
     listed_suites = [
-        {"name": suite.name, "problems": len(suite.problems), "title": suite.title}
+        {"name": suite.name, "problems": len(suite.problems), "summary": suite.summary}
         for suite in suites().values()
     ]
     protocols = [
@@ -67,7 +67,7 @@ def list_names(as_json: AsJson = False) -> None:
     )
     print_table(
         ("suite", "problems", "what it is"),
-        [(str(s["name"]), str(s["problems"]), str(s["title"])) for s in listed_suites],
+        [(str(s["name"]), str(s["problems"]), str(s["summary"])) for s in listed_suites],
         right=[1],
     )
     print_table(

@@ -40,11 +40,11 @@ def fit(
         "method": method,
         "target": target,
         "rows": len(y),
-        **_describe(best, X, y),
+        **_describe(best, y),
         "columns_used": [str(X.columns[index]) for index in fitted.selected_features_],
         "columns_given": len(X.columns),
         "timings": dict(fitted.result_.timings),
-        "front": [_describe(candidate, X, y) for candidate in front],
+        "front": [_describe(candidate, y) for candidate in front],
     }
     if as_json:
         print_json(summary)
@@ -77,8 +77,8 @@ def _read(path: Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
     return numbers.drop(columns=target), numbers[target]
 
 
-def _describe(candidate: Candidate, X: pd.DataFrame, y: pd.Series) -> dict[str, Any]:
-    """Return what is printed of a formula; a method may find none (``formula`` is None) and still predict."""
+def _describe(candidate: Candidate, y: pd.Series) -> dict[str, Any]:
+    """Return what is printed of a model; ``formula`` is None for one that can only predict."""
     from srbench_ext.expression import Expression
 
     formula = str(candidate.model) if isinstance(candidate.model, Expression) else None

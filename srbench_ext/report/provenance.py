@@ -6,6 +6,9 @@ from collections import Counter
 
 import pandas as pd
 
+from srbench_ext.data import load_suite
+from srbench_ext.errors import UnknownNameError
+
 __all__ = ["FAILURE_RULE", "notes_for"]
 
 FAILURE_RULE = (
@@ -32,6 +35,7 @@ def notes_for(runs: pd.DataFrame, published: pd.DataFrame) -> tuple[str, ...]:
     notes = (
         _protocol(runs),
         _rows(runs),
+        _part_of_suite(runs),
         _coverage(runs),
         FAILURE_RULE,
         _failures(runs),
@@ -53,10 +57,21 @@ def _protocol(runs: pd.DataFrame) -> str:
 def _rows(runs: pd.DataFrame) -> str:
     """Count the problems by where their rows came from: real ones or regenerated ones."""
     counts = runs.groupby("source_kind")["problem"].nunique()
+    shown = runs["problem"].nunique()
     cached, regenerated = int(counts.get("cache", 0)), int(counts.get("regenerated", 0))
-    both = cached + regenerated - runs["problem"].nunique()
+    both = cached + regenerated - shown
     note = f"Problems on PMLB's own tables: {cached}, on regenerated rows: {regenerated}"
     return f"{note}, on both: {both}." if both else f"{note}."
+
+
+def _part_of_suite(runs: pd.DataFrame) -> str:
+    """Say so when the table is about some problems of its suite only."""
+    name, shown = str(runs["suite"].iloc[0]), runs["problem"].nunique()
+    try:
+        whole = len(load_suite(name).problems)
+    except UnknownNameError:  # records of a suite that is not installed here
+        return ""
+    return f"Only {shown} of the {whole} problems of {name} were run." if shown < whole else ""
 
 
 def _coverage(runs: pd.DataFrame) -> str:

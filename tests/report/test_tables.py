@@ -56,6 +56,13 @@ def test_the_notes_count_real_and_regenerated_problems(make_record, tables):
     assert note(table, "Problems") == "Problems on PMLB's own tables: 1, on regenerated rows: 2, on both: 1."
 
 
+def test_a_table_of_part_of_a_suite_says_so(make_record, tables):
+    (table,) = tables(make_record())
+    assert note(table, "Only") == "Only 1 of the 14 problems of strogatz were run."
+    (whole,) = tables(*(make_record(problem=f"p{i}") for i in range(14)))
+    assert not [text for text in whole.notes if text.startswith("Only")]
+
+
 def test_the_notes_list_failures_by_method_and_status(make_record, tables):
     failed = [make_record(problem=f"p{i}", status="timeout") for i in range(2)]
     (table,) = tables(make_record(), *failed, make_record(method="beta", status="oom"))
