@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from srbench_ext.expression import evaluate, parse_infix, snap_constants
+
+
+@pytest.fixture(scope="module")
+def table() -> np.ndarray:
+    return np.random.default_rng(0).uniform(1, 3, size=(200, 3))
+
+
+@pytest.mark.parametrize(
+    ("fitted", "truth"),
+    [
+        ("2.0000000001*x0 + 2.9999999999*x1", "2*x0 + 3*x1"),
+        ("x0*0.99999999999 + 1.0e-11", "x0"),
+        ("3.14159265358*x0**2.0000000001", "pi*x0**2"),
+        ("exp(-0.49999999999*x0**2)", "exp(-x0**2/2)"),
+        ("1.41421356237*sin(x1)", "sqrt(2)*sin(x1)"),
+        ("12.5663706143*x0", "4*pi*x0"),
+        ("0.33333333333*x0*x1", "x0*x1/3"),
+        ("0.0795774715459*x0/x1", "x0/(4*pi*x1)"),
+    ],
+)
+def test_plain_numbers_are_found(fitted: str, truth: str, table: np.ndarray) -> None:
+    e, y = parse_infix(fitted), evaluate(parse_infix(truth), table)
+    snapped = snap_constants(e, table, y)
+    assert snapped.complexity <= e.complexity
+    np.testing.assert_allclose(evaluate(snapped, table), y, rtol=1e-14)
+    for c in snapped.constants:
+        plain = (c * 12, c * 12 / math.pi, c * 12 * math.pi, c**2)
+        assert any(abs(v - round(v)) < 1e-12 * abs(v) for v in plain)
+
+
+def test_numbers_that_are_not_plain_stay(table: np.ndarray) -> None:
+    e = parse_infix("2.0001*x0 + 1.73*x1")
+    y = evaluate(e, table)
+    snapped = snap_constants(e, table, y)
+    np.testing.assert_allclose(evaluate(snapped, table), y, rtol=1e-12)
+    assert snapped.n_constants == 2
+
+
+def test_noise_widens_what_is_allowed(table: np.ndarray) -> None:
+    truth = evaluate(parse_infix("2*x0*x1"), table)
+    y = truth + np.random.default_rng(1).normal(scale=0.1 * truth.std(), size=200)
+    snapped = snap_constants(parse_infix("2.007*x0*x1"), table, y)
+    assert snapped.prefix.count("2") == 1
+    assert snapped.n_constants == 0
+    strict = snap_constants(parse_infix("2.007*x0*x1"), table, truth * 2.007 / 2, tolerance=0.0)
+    assert strict.n_constants == 1
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e30])
+def test_the_unit_does_not_matter(unit: float, table: np.ndarray) -> None:
+    y = evaluate(parse_infix("x0*(x1 + 2)"), table) * unit
+    e = parse_infix(f"{unit!r}*x0*(x1 + 2.00000000001)")
+    assert "2" in snap_constants(e, table, y).prefix
+
+
+def test_inputs_are_not_written(table: np.ndarray) -> None:
+    y = table[:, 0] * 2
+    before = table.copy(), y.copy()
+    snap_constants(parse_infix("2.0000001*x0"), table, y)
+    np.testing.assert_array_equal(table, before[0])
+    np.testing.assert_array_equal(y, before[1])
