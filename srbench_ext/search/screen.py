@@ -1,0 +1,89 @@
+"""A quick look at a formula: its error on few rows after few steps of the fit, without Python in the loop.
+
+A fit that is kept costs several compilations and an Expression; most formulas of a search are not kept. This
+compiles the tokens straight to the kernel's code and returns the error alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from srbench_ext.expression.kernels import OP_COLUMN, OP_CONSTANT, OP_LITERAL, fit_kernel
+from srbench_ext.expression.operators import OPERATORS, PI, variable_index
+from srbench_ext.search.form import Tokens
+
+__all__ = ["Screen"]
+
+FloatArray = npt.NDArray[np.float64]
+
+_OPERATORS = {name: (operator.opcode, operator.arity) for name, operator in OPERATORS.items()}
+_MAX_CONSTANT = 1e8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Screen:
+    """Rows to look at formulas on.
+
+    Attributes
+    ----------
+    columns : ndarray of shape (d, n)
+        Contiguous.
+    target : ndarray of shape (n,)
+        Mean 0 and mean square 1.
+    max_iterations : int
+        Steps of Levenberg-Marquardt.
+    """
+
+    columns: FloatArray
+    target: FloatArray
+    max_iterations: int
+
+    def nmse(self, tokens: Tokens) -> float:
+        """Return the squared error over the variance, scale and offset fitted; infinite if undefined."""
+        code, literals, starts = _compile(tokens)
+        best = np.empty(starts.shape[1])
+        loss, _, _, _ = fit_kernel(
+            code,
+            literals,
+            self.columns,
+            self.target,
+            True,
+            1.0,
+            starts,
+            self.max_iterations,
+            _MAX_CONSTANT,
+            best,
+        )
+        return float(loss) / len(self.target)
+
+
+def _compile(tokens: Tokens) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
+    """Return the kernel's code, literals and the values of the constants as one start (1, k)."""
+    rows: list[tuple[int, int, int, int]] = []
+    literals: list[float] = []
+    constants: list[float] = []
+    stack: list[int] = []
+    for token in reversed(tokens):
+        if not isinstance(token, str):
+            rows.append((OP_CONSTANT, len(constants), 0, 1))
+            constants.append(token)
+        elif token in _OPERATORS:
+            opcode, arity = _OPERATORS[token]
+            first = stack.pop()
+            second = stack.pop() if arity == 2 else first
+            rows.append((opcode, first, second, rows[first][3] | rows[second][3]))
+        elif token[0] == "x":
+            rows.append((OP_COLUMN, variable_index(token), 0, 0))
+        else:
+            rows.append((OP_LITERAL, len(literals), 0, 0))
+            literals.append(math.pi if token == PI else float(token))
+        stack.append(len(rows) - 1)
+    return (
+        np.array(rows, dtype=np.int64),
+        np.array(literals, dtype=np.float64),
+        np.array([constants], dtype=np.float64),
+    )
