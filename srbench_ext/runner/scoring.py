@@ -73,10 +73,11 @@ def score_recovery(record: Record, expression: Expression | None, problem: Probl
     verdicts = recovered(
         expression,
         truth,
-        (lows, highs),
-        float(np.sqrt(np.mean(test.y**2))),
-        rng,
-        RECOVERY_SECONDS,
+        lows,
+        highs,
+        y_rms=float(np.sqrt(np.mean(test.y**2))),
+        rng=rng,
+        timeout_seconds=RECOVERY_SECONDS,
         r2_test=r2,
     )
     recovery = RecoveryVerdicts(verdicts.srbench, verdicts.symbolic, verdicts.numeric)
