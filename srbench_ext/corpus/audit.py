@@ -12,7 +12,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from srbench_ext.corpus.normal import Node, flatten, normalise, strip_affine, unflatten
+import numpy as np
+
+from srbench_ext.corpus.normal import Node, flatten, normalise, skeleton_of, strip_affine, unflatten
+from srbench_ext.expression import compile_prefix
+from srbench_ext.expression.operators import CONSTANT, is_variable
 
 __all__ = ["LONGEST_COUNTED", "Audit", "audit_key", "skeleton_length"]
 
@@ -31,7 +35,7 @@ def audit_key(prefix: Sequence[str | float]) -> str:
     prefix : sequence of str or float
         Prefix tokens; constants are floats or the placeholder ``C``.
     """
-    node = _drop_numbers(strip_affine(normalise(unflatten(list(prefix)))))
+    node = _drop_numbers(strip_affine(normalise(_roots(unflatten(list(prefix))))))
     if node is None:
         return "constant"
     colours = {
@@ -52,6 +56,28 @@ def skeleton_length(prefix: Sequence[str | float]) -> int:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _roots(node: Node) -> Node:
+    """Write powers of whole and half exponents as powers of the base or its root, as the grammars do."""
+    if not isinstance(node, tuple):
+        return node
+    children = [_roots(child) for child in node[1:]]
+    twice = 2.0 * _exponent(children[1]) if node[0] == "pow" else np.nan
+    if twice % 2 == 0:
+        return ("pow", children[0], str(int(twice) // 2))
+    if twice % 1 == 0:
+        return ("pow", ("sqrt", children[0]), str(int(twice)))
+    return (node[0], *children)
+
+
+def _exponent(node: Node) -> float:
+    """Return the value of a formula of fixed numbers; NaN for any other."""
+    sequence = flatten(node)
+    if any(isinstance(token, str) and (token == CONSTANT or is_variable(token)) for token in sequence):
+        return np.nan
+    constants = [token for token in sequence if isinstance(token, float)]
+    return float(compile_prefix(skeleton_of(sequence)).evaluate(np.zeros((1, 1)), constants)[0])
 
 
 def _is_number(node: Node) -> bool:
