@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from srbench_ext.corpus import Audit, audit_key
+from srbench_ext.corpus.audit import LONGEST_COUNTED, skeleton_length
+from srbench_ext.corpus.grammar import GRAMMARS
+from srbench_ext.corpus.normal import flatten, normalise
+
+from .trees import rewrite
+
+# a made-up law: x0 exp(-x1 / (2.5 x2)) / sqrt(1 + (x3 - x4)^2)
+LAW = "div mul x0 exp neg div x1 mul 2.5 x2 sqrt add 1 pow2 sub x3 x4"
+REWRITTEN = {
+    "renamed variables": "div mul x4 exp neg div x2 mul C x0 sqrt add 1 pow2 sub x1 x3",
+    "other constants": "div mul x0 exp neg div x1 mul 7.25 x2 sqrt add 3 pow2 sub x3 x4",
+    "another scale": "mul 0.3 div mul x0 exp neg div x1 mul C x2 sqrt add 1 pow2 sub x3 x4",
+    "an offset": "sub div mul x0 exp neg div x1 mul C x2 sqrt add 1 pow2 sub x3 x4 2.5",
+    "reordered terms": "div mul exp neg div x1 mul x2 C x0 sqrt add pow2 sub x4 x3 1",
+    "a factor moved": "mul x0 div exp div mul C x1 neg x2 sqrt add 1 pow2 sub x3 x4",
+    "an inner scale": "div mul x0 exp neg div x1 mul 2.5 x2 sqrt add 1 mul 4 pow2 sub x3 x4",
+    "a product for a square": "div mul x0 exp neg div x1 mul C x2 sqrt add 1 mul sub x3 x4 sub x3 x4",
+}
+DIFFERENT = {
+    "another function": "div mul x0 exp neg div x1 mul 2.5 x2 sqrt add 1 pow3 sub x3 x4",
+    "one more factor": "div mul x0 exp neg div x1 mul 2.5 x2 sqrt add 1 pow2 mul x5 sub x3 x4",
+    "a variable fewer": "div mul x0 exp neg div x1 mul 2.5 x2 sqrt add 1 pow2 sub x3 x3",
+    "a variable in two places": "div mul x1 exp neg div x1 mul 2.5 x2 sqrt add 1 pow2 sub x3 x4",
+    "no constant term": "div mul x0 exp neg div x1 mul 2.5 x2 sqrt add x5 pow2 sub x3 x4",
+}
+
+
+def read(text: str) -> list[str | float]:
+    return [float(token) if "." in token else token for token in text.split()]
+
+
+PARTS = read(LAW)
+
+
+@pytest.mark.parametrize("how", sorted(REWRITTEN))
+def test_rewritten_truth_is_not_admitted(how: str) -> None:
+    audit = Audit([("law", PARTS)])
+    assert skeleton_length(PARTS) > LONGEST_COUNTED
+    assert not audit.admits(read(REWRITTEN[how]))
+    assert audit.hits == {"law": 1}
+
+
+@pytest.mark.parametrize("how", sorted(DIFFERENT))
+def test_different_formula_is_admitted(how: str) -> None:
+    audit = Audit([("law", PARTS)])
+    assert audit.admits(read(DIFFERENT[how]))
+    assert not audit.hits
+
+
+def test_short_truth_is_admitted_and_counted() -> None:
+    audit = Audit([("product", ["mul", "x0", "x1"]), ("law", PARTS)])
+    assert audit.admits(["mul", "x4", "mul", "x2", 2.5])
+    assert audit.admits(["mul", "x0", "x1"])
+    assert audit.hits == {"product": 2}
+
+
+def test_audit_without_truths_admits_everything() -> None:
+    audit = Audit([])
+    assert audit.admits(PARTS)
+    assert not audit.hits
+
+
+@pytest.mark.parametrize("grammar", sorted(GRAMMARS))
+def test_key_forgets_names_order_constants_scale_and_offset(grammar: str) -> None:
+    rng = random.Random(f"audit:{grammar}")
+    for i in range(150):
+        n_variables = 1 + i % 5
+        node = normalise(GRAMMARS[grammar](rng, n_variables))
+        order = rng.sample(range(n_variables), n_variables)
+        other = rewrite(node, rng, {f"x{a}": f"x{b}" for a, b in enumerate(order)})
+        other = ("add", ("mul", rng.uniform(-3.0, 3.0), other), 1.25)
+        assert audit_key(flatten(other)) == audit_key(flatten(node)), (node, other)
+
+
+@pytest.mark.parametrize("grammar", sorted(GRAMMARS))
+def test_keys_tell_drawn_formulas_apart(grammar: str) -> None:
+    rng = random.Random(0)
+    keys = {audit_key(flatten(GRAMMARS[grammar](rng, 4))) for _ in range(200)}
+    assert len(keys) > 150
+
+
+def test_variables_that_play_different_parts_are_told_apart() -> None:
+    assert audit_key(["sub", "pow2", "x0", "sin", "x1"]) == audit_key(["sub", "pow2", "x1", "sin", "x0"])
+    assert audit_key(["mul", "x0", "sin", "x1"]) != audit_key(["mul", "x0", "sin", "x0"])
+
+
+def test_formula_without_variables_is_constant() -> None:
+    assert audit_key(["add", "mul", 2.5, "pi", "3"]) == "constant"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("pow x0 2", "pow2 x0"),
+        ("pow x0 0.5", "sqrt x0"),
+        ("pow x0 div 1 2", "sqrt x0"),
+        ("pow x0 div 3 2", "pow3 sqrt x0"),
+        ("pow x0 neg 1.5", "inv pow3 sqrt x0"),
+        ("div x1 pow add x0 x2 1.5", "div x1 pow3 sqrt add x0 x2"),
+    ],
+)
+def test_powers_of_halves_have_the_key_of_roots(a: str, b: str) -> None:
+    assert audit_key(read(a)) == audit_key(read(b))
+
+
+def test_powers_with_other_exponents_differ_from_roots() -> None:
+    assert audit_key(read("mul x1 pow x0 0.7")) != audit_key(read("mul x1 sqrt x0"))
+
+
+def test_skeleton_length_leaves_out_scale_and_offset() -> None:
+    assert skeleton_length(["add", 2.5, "mul", 3.5, "sin", "x0"]) == 2
