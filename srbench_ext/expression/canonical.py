@@ -22,7 +22,15 @@ from typing import Any
 from srbench_ext.expression.core import check_prefix
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI, is_integer, is_variable
 
-__all__ = ["Atom", "Normal", "canonical_form", "canonical_key", "canonical_skeleton_key", "normalise"]
+__all__ = [
+    "Atom",
+    "Normal",
+    "canonical_form",
+    "canonical_key",
+    "canonical_skeleton_key",
+    "equal_up_to_a_constant",
+    "normalise",
+]
 
 Number = Any  # int, Fraction or float: exact as long as the formula's own numbers are
 
@@ -102,8 +110,8 @@ def _leaf(text: str, constants: tuple[int, ...] = ()) -> Normal:
 
 def _times(a: Normal, b: Normal) -> Normal:
     coefficient = a.coefficient * b.coefficient
-    if not isinstance(coefficient, float) and abs(coefficient) > _LARGEST:
-        coefficient = float(coefficient)
+    if not isinstance(coefficient, float) and not _small(coefficient):
+        coefficient = _float(coefficient)
     if not a.factors and a.coefficient == 1:
         return b
     factors: dict[object, tuple[Atom, int]] = {}
@@ -128,9 +136,16 @@ def _power(a: Normal, n: int) -> Normal:
     if isinstance(coefficient, Fraction) and coefficient.denominator == 1:
         coefficient = coefficient.numerator
     if isinstance(coefficient, (int, Fraction)) and not _small(coefficient):
-        coefficient = float(coefficient)
+        coefficient = _float(coefficient)
     kept = tuple((x, m * n) for x, m in a.factors if n or x.partial)
     return Normal(coefficient, kept)
+
+
+def _float(number: int | Fraction) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _small(number: int | Fraction) -> bool:
@@ -162,7 +177,7 @@ def _ratio(a: Number, b: Number) -> Number:
     if b == 1:
         return a
     if isinstance(a, float) or isinstance(b, float):
-        return float(a) / float(b)
+        return _float(a) / _float(b)
     exact = Fraction(a) / b
     return exact.numerator if exact.denominator == 1 else exact
 
@@ -236,10 +251,11 @@ def _operator(token: str, stack: list[Normal]) -> Normal:
     return _extreme(token, a, b)
 
 
-def normalise(prefix: Sequence[str], constants: Sequence[float] | None = None) -> Normal:
+def normalise(prefix: Sequence[str], constants: Sequence[Number] | None = None) -> Normal:
     """Return the normal form of a formula.
 
-    With ``constants`` their values take part in the arithmetic; without, each ``C`` is an unknown of its own.
+    With ``constants`` (floats, or Fractions for exact arithmetic) their values take part in the arithmetic;
+    without, each ``C`` is an unknown of its own.
     """
     stack: list[Normal] = []
     seen = prefix.count(CONSTANT)
@@ -248,10 +264,22 @@ def normalise(prefix: Sequence[str], constants: Sequence[float] | None = None) -
             stack.append(_operator(token, stack))
         elif token == CONSTANT:
             seen -= 1
-            stack.append(_leaf(CONSTANT, (seen,)) if constants is None else Normal(float(constants[seen])))
+            stack.append(_leaf(CONSTANT, (seen,)) if constants is None else Normal(constants[seen]))
         else:
             stack.append(Normal(int(token)) if is_integer(token) else _leaf(token))
     return stack[0]
+
+
+def equal_up_to_a_constant(a: Normal, b: Normal) -> bool:
+    """Whether the rules show that the difference or the ratio of two values is a constant.
+
+    False means that they do not show it, not that it is false.
+    """
+    if not a.factors or not b.factors:
+        return not a.factors and not b.factors
+    difference = _plus(a, Normal(-b.coefficient, b.factors))
+    ratio = _times(a, _power(b, -1)) if b.coefficient != 0 and a.coefficient != 0 else a
+    return not difference.factors or not ratio.factors
 
 
 def canonical_form(prefix: Iterable[str]) -> tuple[str, tuple[int, ...]]:

@@ -14,7 +14,7 @@ from srbench_ext.expression.core import Expression
 from srbench_ext.expression.operators import CONSTANT, PI
 from srbench_ext.expression.simplification import simplify
 
-__all__ = ["snap_constants"]
+__all__ = ["plain_number", "snap_constants"]
 
 _QUANTILE = 3.841458820694124  # of chi-squared with one degree of freedom, at 95%
 _EXACT = 1e-24  # relative loss that rounding alone explains
@@ -79,6 +79,14 @@ def snap_constants(
                 slots, loss = refitted, new
                 break
     return _tidied(e, slots, X, y, floor)
+
+
+def plain_number(value: float, tolerance: float) -> tuple[str, ...] | None:
+    """Return the tokens of a plain number within the relative tolerance of the value, or None."""
+    for tokens, number in _candidates(value):
+        if abs(value - number) <= tolerance * abs(number):
+            return tokens
+    return None
 
 
 def _refitted(
