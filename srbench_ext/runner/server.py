@@ -42,7 +42,8 @@ def kill_group(pid: int) -> None:
 
 def _load(modules: list[str]) -> None:
     """Import what every child will need and compile the kernels, before any clock runs."""
-    for module in ("srbench_ext.runner.worker", *modules):
+    # sympy is for scoring, which forks a child of its own that must not wait for the import
+    for module in ("srbench_ext.runner.worker", "sympy", *modules):
         importlib.import_module(module)
     from srbench_ext.expression import warm_up
 
