@@ -17,15 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.errors import InputError
-from srbench_ext.expression import ConstantFit, Expression, compile_prefix, fit_constants_many
+from srbench_ext.expression import ConstantFit, Expression, canonical_key, compile_prefix, fit_constants_many
 from srbench_ext.expression.program import as_columns
 from srbench_ext.search.form import Tokens, expression_of, normal_form, skeleton_of, tokens_of, with_values
 from srbench_ext.search.front import ParetoFront
-from srbench_ext.search.grid import Cell, DiversityGrid, cell_of
+from srbench_ext.search.grid import DiversityGrid, cell_of
 from srbench_ext.search.rows import split_for_search
 from srbench_ext.search.screen import Screen
 
-__all__ = ["EXACT", "Archive", "Entry", "Formula"]
+__all__ = ["EXACT", "Archive", "Entry", "Formula", "Member"]
 
 FloatArray = npt.NDArray[np.float64]
 Formula = Expression | Sequence[str | float]
@@ -81,6 +81,30 @@ class Entry:
         return max(self.nmse_fit, self.nmse_validation) <= EXACT
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One formula of the diversity grid: what edits start from.
+
+    Attributes
+    ----------
+    tokens : Tokens
+        In normal form, without outer scale and offset, with the constants that fit best so far.
+    nmse : float
+        Error over the variance of y on the rows of the first look.
+    origin : str
+        Who submitted it.
+    """
+
+    tokens: Tokens
+    nmse: float
+    origin: str
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """The skeleton."""
+        return skeleton_of(self.tokens)
+
+
 class Archive:
     """Everything evaluated on one table: duplicates out, constants fitted, scored, kept diverse.
 
@@ -106,6 +130,8 @@ class Archive:
         Weight of a token in :meth:`selection_score`.
     size_step : int
         Tokens in a size class of the diversity grid.
+    grid_capacity : int
+        How many of the best cells of the grid take part in the draw of parents.
 
     Attributes
     ----------
@@ -115,7 +141,7 @@ class Archive:
         How many formulas got no entry, by reason: ``duplicate``, ``too long``, ``too many constants``,
         ``no variable``, ``not finite``, ``not promising``.
     n_evaluated : int
-        How many formulas were evaluated, entries and those that the first look turned away.
+        How many formulas were looked at, entries and those turned away.
     """
 
     def __init__(
@@ -133,6 +159,7 @@ class Archive:
         max_tokens: int = 40,
         complexity_weight: float = 0.01,
         size_step: int = 3,
+        grid_capacity: int = 400,
     ) -> None:
         columns, target = as_columns(X), np.asarray(y, dtype=np.float64)
         _check(columns, target)
@@ -154,11 +181,12 @@ class Archive:
         self._complexity_weight = complexity_weight
         self._size_step = size_step
         self._seen: set[str] = set()
-        self._keys: dict[str, int | None] = {}
+        self._keys: dict[bytes, int | None] = {}
         self._front: ParetoFront[Entry] = ParetoFront()
         self._best: dict[str, Entry] = {}
-        self._grid: DiversityGrid[Entry] = DiversityGrid()
-        self._screened: dict[Cell, float] = {}
+        self._grid: DiversityGrid[Member] = DiversityGrid(grid_capacity)
+        self._screened: ParetoFront[None] = ParetoFront()
+        self._n_members = 0
         self.entries: list[Entry] = []
         self.rejected: Counter[str] = Counter()
         self.n_evaluated = 0
@@ -168,6 +196,11 @@ class Archive:
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells of the diversity grid are taken."""
+        return len(self._grid)
 
     @property
     def exact(self) -> bool:
@@ -191,8 +224,9 @@ class Archive:
         origin : str
             Kept with the entries.
         screen : bool
-            Fit and keep only formulas that the first look finds good for their size and operators. A search
-            of many thousands wants this; labels for all of a few hundred do not.
+            Fit fully and enter only formulas that the first look finds on the front of complexity and error;
+            others go into the diversity grid if they are good for their size and operators. A search of many
+            thousands wants this; labels for all of a few hundred do not.
         deadline : float or None
             A ``time.monotonic()`` after which nothing further is fitted.
 
@@ -201,12 +235,14 @@ class Archive:
         list of Entry
             The new ones, in the order given.
         """
-        accepted: list[tuple[Tokens, str]] = []
+        accepted: list[tuple[Tokens, bytes]] = []
         for formula in formulas:
             if deadline is not None and time.monotonic() >= deadline:
                 break
-            form = self._admit(self._tokens(formula), screen)
-            if isinstance(form, tuple):
+            form = self._admit(self._tokens(formula), origin, screen)
+            if isinstance(form, str):
+                self.rejected[form] += 1
+            else:
                 accepted.append(form)
         expressions = [expression_of(form) for form, _ in accepted]
         fits = fit_constants_many(
@@ -235,8 +271,8 @@ class Archive:
         """Return the Pareto front of complexity and validation error, simplest first."""
         return list(self._front)
 
-    def parents(self, rng: random.Random, count: int, pressure: float = 2.0) -> list[Entry]:
-        """Draw entries to edit: from the best of every size and set of operators, better ones more often.
+    def parents(self, rng: random.Random, count: int, pressure: float = 2.0) -> list[Member]:
+        """Draw formulas to edit: from the best of every size and set of operators, better ones more often.
 
         Parameters
         ----------
@@ -257,58 +293,49 @@ class Archive:
             return tuple(formula)
         return with_values(formula, lambda: float(np.exp(self._rng.normal(scale=0.3))))
 
-    def _reject(self, reason: str) -> None:
-        self.rejected[reason] += 1
-
-    def _admit(self, tokens: Tokens, screen: bool) -> tuple[Tokens, str] | None:
-        """Return normal form and key of a formula that deserves a full fit; count why another does not."""
+    def _admit(self, tokens: Tokens, origin: str, screen: bool) -> tuple[Tokens, bytes] | str:
+        """Return normal form and key of a formula that deserves a full fit, or why it does not."""
         written = " ".join(skeleton_of(tokens))
         if written in self._seen:
-            self._reject("duplicate")
-            return None
+            return "duplicate"
         self._seen.add(written)
         if len(tokens) > self._max_tokens:
-            self._reject("too long")
-            return None
-        if screen and not self._promising(tokens):
-            return None
-        form = normal_form(tokens)
+            return "too long"
+        self.n_evaluated += 1
+        nmse, constants = self._screen.look(tokens)
+        if screen and not math.isfinite(nmse):
+            return "not finite"
+        cell = cell_of(tokens, self._size_step)
+        fits_grid = self._grid.would_add(cell, self.selection_score(nmse, len(tokens)))
+        if screen and not fits_grid:
+            return "not promising"
+        form = normal_form(_put(tokens, constants) if math.isfinite(nmse) else tokens)
         if form is None:
-            self._reject("no variable")
-            return None
+            return "no variable"
         if sum(not isinstance(token, str) for token in form) > self._max_constants:
-            self._reject("too many constants")
-            return None
+            return "too many constants"
+        if fits_grid:
+            self._populate(form, nmse, origin)
+        if screen and not self._screened.add(len(form), max(nmse, EXACT), None):
+            return "not promising"
         key = _key(form)
         if key in self._keys:
-            self._reject("duplicate")
-            return None
+            return "duplicate"
         self._keys[key] = None
-        self.n_evaluated += not screen
         return form, key
 
-    def _promising(self, tokens: Tokens) -> bool:
-        """Whether the first look finds a formula better than what its cell holds."""
-        self.n_evaluated += 1
-        nmse = self._screen.nmse(tokens)
-        if not math.isfinite(nmse):
-            self._reject("not finite")
-            return False
-        score = self.selection_score(nmse, len(tokens))
-        cell = cell_of(tokens, self._size_step)
-        if score < self._screened.get(cell, math.inf) and self._grid.would_add(cell, score):
-            self._screened[cell] = score
-            return True
-        self._reject("not promising")
-        return False
+    def _populate(self, form: Tokens, nmse: float, origin: str) -> None:
+        self._n_members += 1
+        score = self.selection_score(nmse, len(form))
+        self._grid.add(cell_of(form, self._size_step), score, self._n_members, Member(form, nmse, origin))
 
-    def _enter(self, form: Tokens, key: str, fit: ConstantFit, origin: str) -> Entry | None:
+    def _enter(self, form: Tokens, key: bytes, fit: ConstantFit, origin: str) -> Entry | None:
         if not math.isfinite(fit.loss):
-            self._reject("not finite")
+            self.rejected["not finite"] += 1
             return None
         expression = fit.expression
         if not expression.variables:
-            self._reject("no variable")
+            self.rejected["no variable"] += 1
             return None
         nmse_validation = self._validate(expression)
         values = _inner_values(form, expression)
@@ -329,7 +356,7 @@ class Archive:
         self.entries.append(entry)
         self._keys[key] = number
         self._front.add(complexity, max(nmse_validation, EXACT), entry)
-        self._grid.add(cell_of(form, self._size_step), score, number, entry)
+        self._populate(entry.tokens, entry.nmse_fit, origin)
         best = self._best.get(origin)
         if best is None or score < best.score:
             self._best[origin] = entry
@@ -343,8 +370,13 @@ class Archive:
         return nmse if math.isfinite(nmse) else math.inf
 
 
-def _key(form: Tokens) -> str:
-    return " ".join(skeleton_of(form))
+def _put(tokens: Tokens, constants: list[float]) -> Tokens:
+    values = iter(constants)
+    return tuple([token if isinstance(token, str) else next(values) for token in tokens])
+
+
+def _key(form: Tokens) -> bytes:
+    return canonical_key(skeleton_of(form))
 
 
 def _inner_values(form: Tokens, expression: Expression) -> tuple[float, ...]:

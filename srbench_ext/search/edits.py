@@ -29,6 +29,7 @@ __all__ = [
     "random_edit",
     "replace",
     "scale_or_shift",
+    "shortening_edit",
     "spread_variable",
     "swap_variables",
     "wrap",
@@ -334,4 +335,29 @@ def random_edit(
             steps -= 1
             if not steps:
                 break
+    return current
+
+
+_SHORTENING = (delete, hoist, change_constant, change_variable)
+_SHORTENING_WEIGHTS = (6.0, 1.0, 3.0, 1.0)
+
+
+def shortening_edit(rng: random.Random, tokens: Tokens) -> Tokens:
+    """Change a formula by one or two edits that never make it longer, over its own variables.
+
+    Parameters
+    ----------
+    rng : random.Random
+        Source of all draws.
+    tokens : Tokens
+        A formula with at least one variable.
+    """
+    source = SubtreeSource(sorted({str(token) for token in tokens if _is_variable(token)}))
+    draws = _Draws(rng, source, tokens)
+    current = tokens
+    for _ in range(rng.choice((1, 1, 2))):
+        (edit,) = rng.choices(_SHORTENING, _SHORTENING_WEIGHTS)
+        edited = edit(current, draws)
+        if len(edited) <= len(tokens) and any(map(_is_variable, edited)):
+            current = edited
     return current

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.expression.kernels import OP_COLUMN, OP_CONSTANT, OP_LITERAL, fit_kernel
-from srbench_ext.expression.operators import OPERATORS, PI, variable_index
+from srbench_ext.expression.operators import OPERATORS, PI
 from srbench_ext.search.form import Tokens
 
 __all__ = ["Screen"]
@@ -42,8 +42,11 @@ class Screen:
     target: FloatArray
     max_iterations: int
 
-    def nmse(self, tokens: Tokens) -> float:
-        """Return the squared error over the variance, scale and offset fitted; infinite if undefined."""
+    def look(self, tokens: Tokens) -> tuple[float, list[float]]:
+        """Return the error and the constants that have it.
+
+        The error is the squared error over the variance with scale and offset fitted, infinite if undefined.
+        """
         code, literals, starts = _compile(tokens)
         best = np.empty(starts.shape[1])
         loss, _, _, _ = fit_kernel(
@@ -58,7 +61,7 @@ class Screen:
             _MAX_CONSTANT,
             best,
         )
-        return float(loss) / len(self.target)
+        return float(loss) / len(self.target), best[::-1].tolist()
 
 
 def _compile(tokens: Tokens) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
@@ -77,7 +80,7 @@ def _compile(tokens: Tokens) -> tuple[npt.NDArray[np.int64], FloatArray, FloatAr
             second = stack.pop() if arity == 2 else first
             rows.append((opcode, first, second, rows[first][3] | rows[second][3]))
         elif token[0] == "x":
-            rows.append((OP_COLUMN, variable_index(token), 0, 0))
+            rows.append((OP_COLUMN, int(token[1:]), 0, 0))
         else:
             rows.append((OP_LITERAL, len(literals), 0, 0))
             literals.append(math.pi if token == PI else float(token))
