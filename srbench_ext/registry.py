@@ -17,6 +17,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -31,6 +32,7 @@ __all__ = [
     "check_parameters",
     "create",
     "describe",
+    "is_bundled",
     "load_class",
     "load_train",
     "missing_packages",
@@ -178,6 +180,12 @@ def missing_packages(info: MethodInfo) -> tuple[str, ...]:
     return tuple(package for package in info.requires if importlib.util.find_spec(package) is None)
 
 
+def is_bundled(info: MethodInfo) -> bool:
+    """Whether the method ships with this package."""
+    folders = importlib.import_module(_PACKAGE).__path__
+    return info.folder is not None and str(info.folder.parent) in map(str, folders)
+
+
 def load_train(name: str) -> Callable[..., Any]:
     """Return the training entry of a method: ``main(out, minutes, resume)`` of its ``train`` module.
 
@@ -224,11 +232,11 @@ def _from_folders() -> Iterator[MethodInfo]:
                 f"{parent} of {PLUGINS_VARIABLE} is not a folder. Name folders that hold NAME/method.toml."
             )
         for path in sorted(parent.glob("*/method.toml")):
-            yield _read_toml(path)
+            yield _read_toml(path, path.stat().st_mtime_ns)
 
 
 def _from_entry_points() -> Iterator[MethodInfo]:
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+    for entry in _entry_points():
         distribution = entry.dist.name if entry.dist is not None else "an unnamed distribution"
         yield MethodInfo(
             name=entry.name,
@@ -242,7 +250,14 @@ def _from_entry_points() -> Iterator[MethodInfo]:
         )
 
 
-def _read_toml(path: Path) -> MethodInfo:
+@cache
+def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
+    """Read what is installed, once: it takes longer than everything else here."""
+    return tuple(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP))
+
+
+@lru_cache(maxsize=1024)
+def _read_toml(path: Path, modified: int) -> MethodInfo:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -281,8 +296,7 @@ def _import(info: MethodInfo, module: str) -> ModuleType:
     """Import a module of a method: absolute for an entry point, inside of its folder otherwise."""
     if info.folder is None:
         return importlib.import_module(module)
-    bundled = importlib.import_module(_PACKAGE)
-    if str(info.folder.parent) in map(str, bundled.__path__):
+    if is_bundled(info):
         return importlib.import_module(f"{_PACKAGE}.{info.folder.name}.{module}")
     return _import_from_folder(info.folder, module)
 

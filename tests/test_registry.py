@@ -144,7 +144,7 @@ def test_a_missing_package_gives_the_line_to_run(plugin):
 
 def test_an_entry_point_is_a_method(monkeypatch):
     entry = importlib.metadata.EntryPoint("theirs", "collections:OrderedDict", registry.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **options: [entry])
+    monkeypatch.setattr(registry, "_entry_points", lambda: (entry,))
     assert registry.describe("theirs").class_path == "collections:OrderedDict"
     with pytest.raises(ConfigError, match="not a subclass"):
         registry.load_class("theirs")

@@ -12,10 +12,11 @@ from joblib import Parallel, delayed
 
 from srbench_ext.errors import InputError
 from srbench_ext.record import Record, RunSpec
-from srbench_ext.registry import describe, missing_packages
+from srbench_ext.registry import describe, is_bundled, missing_packages
 from srbench_ext.runner.environment import describe_environment
 from srbench_ext.runner.isolation import ForkServer, Limits, run_isolated
 from srbench_ext.runner.progress import RunProgress
+from srbench_ext.runner.server import Preload
 from srbench_ext.runner.store import SetAside, Store
 from srbench_ext.runner.worker import Job
 
@@ -138,7 +139,13 @@ class _Runner:
         needed = {package for info in infos.values() for package in info.requires}
         absent = {package for info in infos.values() for package in missing_packages(info)}
         self._address_limit = {name: not _NO_ADDRESS_LIMIT & {*i.requires} for name, i in infos.items()}
-        self._server = ForkServer(sorted(needed - absent))
+        preload = Preload(
+            modules=sorted(needed - absent),
+            # a plugin of somebody else's may take the process down on import; only its own runs shall suffer
+            methods=sorted(name for name, info in infos.items() if is_bundled(info)),
+            suites=sorted({spec.suite for spec in specs}),
+        )
+        self._server = ForkServer(preload)
         self._cancelled = threading.Event()
         self._environment = describe_environment()
         store.logs.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from srbench_ext.errors import RecordError
 from srbench_ext.method import LOAD_ALLOWANCE
 from srbench_ext.record import Record, RunSpec, Status
 from srbench_ext.runner.environment import THREAD_VARIABLES
-from srbench_ext.runner.server import kill_group
+from srbench_ext.runner.server import Preload, kill_group
 from srbench_ext.runner.worker import Job
 
 __all__ = ["ForkServer", "Limits", "grace_seconds", "run_isolated"]
@@ -64,12 +64,12 @@ class ForkServer:
 
     Parameters
     ----------
-    modules : sequence of str
-        What the server imports before it forks.
+    preload : Preload
+        What the server loads before it forks.
     """
 
-    def __init__(self, modules: Sequence[str] = ()) -> None:
-        self._modules = tuple(modules)
+    def __init__(self, preload: Preload = Preload()) -> None:  # noqa: B008  # immutable
+        self._preload = preload
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -104,7 +104,7 @@ class ForkServer:
         self._control, theirs = socket.socketpair()
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVER, str(theirs.fileno()), *self._modules],
+            [sys.executable, "-c", _SERVER, str(theirs.fileno()), json.dumps(asdict(self._preload))],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment,

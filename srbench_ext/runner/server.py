@@ -1,6 +1,6 @@
 """The fork server: a process with the libraries loaded that forks one child a run.
 
-Started with the arguments ``FD [MODULE ...]``. Each byte that arrives on the control
+Started with the arguments ``FD PRELOAD``. Each byte that arrives on the control
 socket ``FD`` brings the socket of one job; the server forks, and the child reads the job from that socket
 (:mod:`srbench_ext.runner.worker`). When a child has ended the server writes ``{"exit": code}`` to its socket.
 When the control socket closes, because the parent is done or dead, every child's process group is killed.
@@ -18,17 +18,21 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["kill_group", "main"]
+from srbench_ext.errors import SrbenchError
+
+__all__ = ["Preload", "kill_group", "main"]
 
 _PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> None:
-    """Load the modules, then serve until the control socket closes."""
+    """Load what is asked for, then serve until the control socket closes."""
     control = socket.socket(fileno=int(arguments[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    _load(arguments[1:])
+    _load(Preload(**json.loads(arguments[1])))
     _Server(control).serve()
 
 
@@ -40,13 +44,39 @@ def kill_group(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _load(modules: list[str]) -> None:
-    """Import what every child will need and compile the kernels, before any clock runs."""
-    # sympy is for scoring, which forks a child of its own that must not wait for the import
-    for module in ("srbench_ext.runner.worker", "sympy", *modules):
-        importlib.import_module(module)
-    from srbench_ext.expression import warm_up
+@dataclass(frozen=True, slots=True)
+class Preload:
+    """What the server loads before it forks.
 
+    Attributes
+    ----------
+    modules : sequence of str
+        Modules that have to be there.
+    methods : sequence of str
+        Registered methods; one that cannot be imported is left to its runs, which will say why.
+    suites : sequence of str
+        Suites of problems.
+    """
+
+    modules: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    suites: Sequence[str] = ()
+
+
+def _load(preload: Preload) -> None:
+    """Import what every child will need and compile the kernels, before any clock runs."""
+    # pmlb reads tables; sympy is for scoring, which forks a child that must not wait for the import
+    for module in ("srbench_ext.runner.worker", "pmlb", "sympy", *preload.modules):
+        importlib.import_module(module)
+    from srbench_ext.data import load_suite
+    from srbench_ext.expression import warm_up
+    from srbench_ext.registry import load_class
+
+    for suite in preload.suites:
+        load_suite(suite)
+    for method in preload.methods:
+        with contextlib.suppress(ImportError, SrbenchError):
+            load_class(method)
     warm_up()
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
