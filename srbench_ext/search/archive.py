@@ -314,6 +314,8 @@ class Archive:
             return "no variable"
         if sum(not isinstance(token, str) for token in form) > self._max_constants:
             return "too many constants"
+        if self._screen.look(form)[0] > 1.01 * nmse + EXACT:
+            form = tuple(tokens)  # the normal form is not defined everywhere that the formula is
         if fits_grid:
             self._populate(form, nmse, origin)
         if screen and not self._screened.add(len(form), max(nmse, EXACT), None):

@@ -65,8 +65,11 @@ def normal_form(tokens: Tokens) -> Tokens | None:
     Tokens or None
         None when nothing of a variable is left, or a number in it is not finite.
     """
-    node = strip_affine(normalise(_fold(unflatten(list(tokens)))))
-    node = strip_affine(_fold(node))
+    node = _fold(unflatten(list(tokens)))
+    if not all(isinstance(token, str) for token in tokens):
+        node = _floating(node)
+    node = _core(normalise(node))
+    node = _core(_signed(_fold(node)))
     form = tuple(flatten(node))
     if not any(isinstance(token, str) and token[0] == "x" for token in form):
         return None
@@ -86,6 +89,67 @@ def _fold(node: Node) -> Node:
     if whole and abs(value) <= _LARGEST_INTEGER and value.is_integer():
         return str(int(value))
     return value
+
+
+def _floating(node: Node) -> Node:
+    """Write the whole numbers that are factors as constants; beside a constant they say nothing exact."""
+    if not isinstance(node, tuple):
+        return node
+    children = [_floating(child) for child in node[1:]]
+    if node[0] in ("mul", "div"):
+        children = [float(c) if isinstance(c, str) and is_integer(c) and c != "0" else c for c in children]
+        for one, other in ((0, 1), (1, 0)):
+            if children[one] == 1.0 and (node[0] == "mul" or one == 1):
+                return children[other]
+    return (node[0], *children)
+
+
+def _core(node: Node) -> Node:
+    """Drop offsets and numeric factors of the whole, as often as there are any."""
+    while True:
+        core = strip_affine(_without_factors(node))
+        if core == node:
+            return node
+        node = core
+
+
+def _without_factors(node: Node) -> Node:
+    """Drop the numbers of a product or quotient, however deep in it; a lone number stays."""
+    if not isinstance(node, tuple) or node[0] not in ("mul", "div"):
+        return node
+    left, right = _without_factors(node[1]), _without_factors(node[2])
+    if _is_number(right):
+        return left
+    if _is_number(left):
+        return right if node[0] == "mul" else ("inv", right)
+    return (node[0], left, right)
+
+
+def _is_number(node: Node) -> bool:
+    return isinstance(node, float) or (isinstance(node, str) and node[0] != "x")
+
+
+def _signed(node: Node) -> Node:
+    """Move signs into constants, which take them without a token."""
+    if not isinstance(node, tuple):
+        return node
+    if node[0] == "neg":
+        negated = _negated(node[1])
+        if negated is not None:
+            return _signed(negated)
+    return (node[0], *(_signed(child) for child in node[1:]))
+
+
+def _negated(node: Node) -> Node | None:
+    """Return the formula with the other sign, in as many tokens; None if that needs another one."""
+    if isinstance(node, float):
+        return -node
+    if isinstance(node, tuple) and node[0] in ("mul", "div"):
+        for place in (1, 2):
+            negated = _negated(node[place])
+            if negated is not None:
+                return (node[0], negated, node[2]) if place == 1 else (node[0], node[1], negated)
+    return None
 
 
 def _number(leaf: str | float) -> float:
