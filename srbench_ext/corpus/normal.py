@@ -254,7 +254,9 @@ def _build_product(powers: dict[Node, int]) -> Node:
             below.append(_power(base, -power))
     if scale != 1.0:
         integers = {
-            base: power for base, power in powers.items() if isinstance(base, str) and is_integer(base)
+            base: power
+            for base, power in powers.items()
+            if isinstance(base, str) and is_integer(base) and base != "0"
         }
         for base, power in integers.items():
             scale *= float(base) ** power
@@ -275,7 +277,8 @@ def _build_product(powers: dict[Node, int]) -> Node:
 
 
 def _is_power_of(factor: Node, bases: dict[Node, int]) -> bool:
-    while isinstance(factor, tuple):
+    """Return whether :func:`_power` wrote a factor from one of the bases."""
+    while isinstance(factor, tuple) and factor[0] in ("pow2", "pow3", "mul"):
         factor = factor[1]
     return factor in bases
 
@@ -292,7 +295,7 @@ def strip_affine(node: Node) -> Node:
     """
     while True:
         stripped = _strip_once(node)
-        if stripped == node:
+        if stripped is node or stripped == node:
             return node
         node = stripped
 
@@ -303,10 +306,13 @@ def _strip_once(node: Node) -> Node:
     head = node[0]
     if head == "neg":
         return node[1]
-    if head in ("add", "sub") and (_is_number(node[1]) or _is_number(node[2])):
-        return node[2] if _is_number(node[1]) else node[1]
-    if head == "mul" and (_is_number(node[1]) or _is_number(node[2])):
-        return node[2] if _is_number(node[1]) else node[1]
+    if head in ("add", "mul"):
+        return _without_numbers(head, node)
+    if head == "sub":
+        plus, minus = (_without_numbers("add", child) for child in node[1:])
+        if _is_number(plus) or _is_number(minus):
+            return minus if _is_number(plus) else plus
+        return ("sub", plus, minus)
     if head == "div":
         if _is_number(node[2]):
             return node[1]
@@ -319,6 +325,17 @@ def _strip_once(node: Node) -> Node:
     if head == "inv":
         return ("inv", _strip_scale(node[1]))
     return node
+
+
+def _without_numbers(name: str, node: Node) -> Node:
+    """Drop the numbers of a chain of sums or products; one of numbers alone stays."""
+    operands: list[Node] = []
+    rest = node
+    while isinstance(rest, tuple) and rest[0] == name:
+        operands.append(rest[1])
+        rest = rest[2]
+    kept = [operand for operand in (*operands, rest) if not _is_number(operand)]
+    return _chain(name, kept) if kept else node
 
 
 def _strip_scale(node: Node) -> Node:

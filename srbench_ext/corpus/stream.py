@@ -119,7 +119,8 @@ class Corpus:
             weights = weights[: mix.n_variables["e2e_largest"]]
         (n_variables,) = choice.choices(range(1, len(weights) + 1), weights)
         node = normalise(GRAMMARS[grammar](choice, n_variables))
-        skeleton = skeleton_of(flatten(strip_affine(node)))
+        stripped = flatten(strip_affine(node))
+        skeleton = skeleton_of(stripped)
         reason = self._too_long(skeleton, n_variables)
         if reason:
             return reason
@@ -128,7 +129,7 @@ class Corpus:
         formula = tuple(flatten(node))
         if len(formula) > mix.limits["max_tokens"]:
             return "too long"
-        if not self.audit.admits(skeleton):
+        if not self.audit.admits(stripped):
             return "benchmark truth"
         drawn = self._points(rng, choice, formula, n_variables, n_points)
         if isinstance(drawn, str):
@@ -142,6 +143,8 @@ class Corpus:
 
     def _too_long(self, skeleton: tuple[str, ...], n_variables: int) -> str:
         limits = self.mixture.limits
+        if "0" in skeleton:
+            return "a term cancelled"
         if len(skeleton) > limits["max_skeleton_tokens"]:
             return "too long"
         if skeleton.count("C") > limits["max_constants"]:

@@ -81,7 +81,7 @@ class BatchPlan:
     modes: tuple[float, float, float] = (0.55, 0.20, 0.25)
     few_points: tuple[int, int] = (20, 40)
     many_points: tuple[int, int] = (64, 200)
-    many_share: float = 0.12
+    many_share: float = 0.06
 
 
 def subtree_end(prefix: Sequence[str | float], start: int) -> int:

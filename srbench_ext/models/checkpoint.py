@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from torch import nn
 from srbench_ext.errors import WeightsError
 from srbench_ext.models.foundation import Foundation, FoundationConfig
 
-__all__ = ["file_sha256", "load_foundation", "load_into", "read_card", "save_weights"]
+__all__ = ["FOUNDATION_WEIGHTS", "file_sha256", "load_foundation", "load_into", "read_card", "save_weights"]
+
+FOUNDATION_WEIGHTS = Path(__file__).parent / "weights" / "foundation.safetensors"
+"""The foundation weights that ship with the package."""
 
 
 def file_sha256(path: Path) -> str:
@@ -84,8 +88,9 @@ def load_into(module: nn.Module, path: Path) -> None:
     module.load_state_dict(state, strict=True)
 
 
-def load_foundation(path: Path) -> tuple[Foundation, dict[str, Any]]:
-    """Return a foundation model in evaluation mode, and its card."""
+@lru_cache(maxsize=2)
+def load_foundation(path: Path = FOUNDATION_WEIGHTS) -> tuple[Foundation, dict[str, Any]]:
+    """Return a foundation model in evaluation mode, frozen, and its card; loaded once a process."""
     card = read_card(path)
     model = Foundation(FoundationConfig.from_dict(card["model"]))
     if card.get("vocabulary_sha256") != model.vocabulary.sha256:

@@ -18,6 +18,7 @@ from torch import Tensor
 from srbench_ext.errors import InputError
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI, is_integer, is_variable, variable_index
 from srbench_ext.models.foundation import Foundation, KeysValues
+from srbench_ext.models.precision import autocast
 from srbench_ext.models.tokens import MODES, Vocabulary
 
 __all__ = ["Decoded", "Grammar", "beam_search", "sample"]
@@ -164,10 +165,6 @@ def _select(kv: KeysValues, index: Tensor) -> KeysValues:
     return kv[0].index_select(0, index), kv[1].index_select(0, index)
 
 
-def _autocast(memory: Tensor) -> torch.autocast:
-    return torch.autocast(memory.device.type, dtype=torch.bfloat16)
-
-
 def _nucleus(p: FloatArray, top_p: float) -> FloatArray:
     """Keep the most likely tokens that together reach ``top_p``."""
     order = np.argsort(-p, axis=1)
@@ -215,7 +212,7 @@ def sample(
         Most frequent first within the order of finishing.
     """
     finished: list[Decoded] = []
-    with _autocast(memory):
+    with autocast(memory.device.type):
         frontier = _Frontier(model, memory, prompts)
         counts = np.full(len(prompts), n_samples, np.int64)
         state = np.tile(np.array([1, 0, 0, 0], np.int64), (len(prompts), 1))
@@ -271,7 +268,7 @@ def beam_search(
         The score is the log-probability divided by the length to this power.
     """
     finished: list[Decoded] = []
-    with _autocast(memory):
+    with autocast(memory.device.type):
         frontier = _Frontier(model, memory, [prompt])
         state = np.array([[1, 0, 0, 0]], np.int64)
         written: list[tuple[int, ...]] = [()]

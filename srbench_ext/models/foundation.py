@@ -24,7 +24,7 @@ KeysValues = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class FoundationConfig:
-    """Sizes of the network; the defaults have 7.9 million parameters.
+    """Sizes of the network; the defaults have 4.1 million parameters.
 
     Attributes
     ----------
@@ -40,10 +40,10 @@ class FoundationConfig:
         Decimal digits of a predicted mantissa.
     """
 
-    width: int = 256
+    width: int = 192
     heads: int = 4
-    hidden: int = 1024
-    point_hidden: int = 512
+    hidden: int = 768
+    point_hidden: int = 384
     point_layers: int = 2
     memory_layers: int = 1
     decoder_layers: int = 4

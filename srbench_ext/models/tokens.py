@@ -35,7 +35,8 @@ def number_tokens(value: float, digits: int = 4) -> list[str]:
     """Write a number as sign, mantissa in groups of two digits, and exponent.
 
     ``-2.4242`` with four digits is ``- M24 M24 E-3``: minus 2424 times ten to the -3. (The scheme of
-    E2E, arXiv 2204.10532, with its 10,000 mantissa tokens split in two.)
+    E2E, arXiv 2204.10532, with its 10,000 mantissa tokens split in two.) What is too small becomes
+    zero, what is too large the largest number.
     """
     sign = "-" if value < 0 else "+"
     if value == 0:
@@ -44,7 +45,10 @@ def number_tokens(value: float, digits: int = 4) -> list[str]:
     mantissa = round(abs(value) / 10.0**exponent)
     if mantissa >= 10**digits:
         mantissa, exponent = mantissa // 10, exponent + 1
-    exponent = min(max(exponent, _EXPONENTS.start), _EXPONENTS.stop - 1)
+    if exponent < _EXPONENTS.start:
+        return number_tokens(0.0, digits)
+    if exponent >= _EXPONENTS.stop:
+        mantissa, exponent = 10**digits - 1, _EXPONENTS.stop - 1
     text = f"{mantissa:0{digits}d}"
     return [sign, *(f"M{text[i : i + 2]}" for i in range(0, digits, 2)), f"E{exponent}"]
 

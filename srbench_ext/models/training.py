@@ -16,11 +16,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from srbench_ext.corpus.stream import Corpus
+from srbench_ext.errors import InputError
 from srbench_ext.models.batches import IGNORED, Batch, BatchPlan, Pool, Pools
+from srbench_ext.models.checkpoint import save_weights
 from srbench_ext.models.foundation import Foundation, FoundationConfig
+from srbench_ext.models.precision import autocast
 from srbench_ext.models.tokens import MODES
 
-__all__ = ["Trainer", "TrainingConfig"]
+__all__ = ["Trainer", "TrainingConfig", "train_release"]
 
 VALIDATION_SEED = 990_001
 
@@ -145,12 +148,12 @@ class Trainer:
         first = self.step
         window: list[tuple[Tensor, Tensor, int]] = []
         window_start = started
-        for batch in self._batches():
+        batches = self._batches()
+        while steps is None or self.step - first < steps:
             now = time.monotonic()
-            if steps is not None and self.step - first >= steps:
-                break
             if minutes is not None and now - started > 60 * minutes:
                 break
+            batch = next(batches)
             rate = self._rate(self.step - first, decay_steps)
             window.append(self._update(batch, rate))
             self.step += 1
@@ -206,7 +209,7 @@ class Trainer:
         ids = torch.from_numpy(batch.ids).to(self.device)
         targets = torch.from_numpy(batch.targets).to(self.device)
         modes = torch.from_numpy(batch.modes).to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with autocast(self.device.type):
             logits = self.model(features, ids)
         each = torch.nn.functional.cross_entropy(
             logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
@@ -272,3 +275,47 @@ class Trainer:
 
 def _same(pool: Pool) -> Pool:
     return pool
+
+
+def train_release(
+    folder: Path,
+    corpus: Corpus,
+    *,
+    minutes: float,
+    resume: bool = True,
+    decay_share: float = 0.15,
+    name: str = "foundation",
+    model_config: FoundationConfig | None = None,
+    config: TrainingConfig | None = None,
+) -> dict[str, Any]:
+    """Train for a time, then decay and write release weights; the checkpoint stays before the decay.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the checkpoint, ``log.csv`` and, at the end, ``NAME.safetensors`` and ``NAME.json``.
+    corpus : Corpus
+    minutes : float
+        Wall time in all.
+    resume : bool
+        Go on from the folder's checkpoint; without it, a checkpoint in the folder is an error.
+    decay_share : float
+        Share of the time that the rate falls in.
+
+    Returns
+    -------
+    dict
+        The card.
+    """
+    trainer = Trainer(folder, corpus, model_config or FoundationConfig(), config or TrainingConfig())
+    if not resume and (folder / "checkpoint.pt").exists():
+        raise InputError(
+            f"{folder} holds a checkpoint. Give --resume to go on from it, or another folder to start anew."
+        )
+    trainer.resume()
+    stable, first = 60 * minutes * (1 - decay_share), trainer.step
+    started = time.monotonic()
+    trainer.run(minutes=stable / 60)
+    per_step = (time.monotonic() - started) / max(1, trainer.step - first)
+    trainer.run(decay_steps=max(1, int(60 * minutes * decay_share / per_step)))
+    return save_weights(trainer.model, folder / f"{name}.safetensors", trainer.card())

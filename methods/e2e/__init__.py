@@ -1,0 +1,1 @@
+"""E2E: a transformer that writes whole formulas from bags of rows."""

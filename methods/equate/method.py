@@ -1,0 +1,395 @@
+"""EQUATE: candidates with labels, a shared embedding, gradient search in it, decoding.
+
+The four steps are those of Ying et al. (arXiv 2508.19487); where the paper gives no number, the values
+here are decisions, named in this folder's README.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from srbench_ext.errors import InputError
+from srbench_ext.expression import Expression, fit_constants, snap_constants
+from srbench_ext.method import Candidate, Method, SearchRun
+from srbench_ext.models.batches import subtree_end
+from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
+from srbench_ext.models.foundation import Foundation
+from srbench_ext.models.proposals import Proposer
+from srbench_ext.models.tokens import MAX_VARIABLES
+from srbench_ext.search import Archive, Entry, SubtreeSource, Tokens, random_edit
+
+from .adaptation import Adapter, Labelled, fitness_label, pad_ids, simplicity_label
+from .ascent import AscentConfig, ascend
+from .model import EquateModel
+
+__all__ = ["Equate"]
+
+FloatArray = NDArray[np.float64]
+FOUNDATION = "foundation"
+LATENT = "embedding"
+EDIT = "edit"
+MAX_TOKENS = 36
+INFILL = "infill"
+
+
+class Equate(Method):
+    """Adapt a foundation model to one table and search the embedding it shares with equations.
+
+    Parameters
+    ----------
+    max_seconds, random_state
+        As for every method.
+    decoding : {"sampling", "beam"}
+        How searched embeddings are decoded.
+    n_bags, bag_size, n_candidates : int
+        Bags of rows, rows in a bag, first samples of the foundation model for each bag.
+    rounds : int
+        Rounds of adaptation, search and decoding; the time is up earlier, as a rule.
+    eval_steps, joint_steps : int
+        Training steps in a round without and with the decoder.
+    batch_size : int
+        Candidates in a training step.
+    seeds : int
+        Best candidates whose embeddings the ascent starts from; as many midpoints are added.
+    samples : int
+        Samples decoded from each searched embedding.
+    temperature : float
+        Of sampling.
+    directions, radius, caution, alignment : int, float, float, float
+        Bounds of the ascent and weight of the alignment term; 0 turns each off.
+    direction : {"gradient", "random"}
+        Random directions are the control.
+    edits, infills : int
+        Random local edits and subtrees written by the network, of the archive's formulas, in a round.
+    weights : str or None
+        Other foundation weights than those that ship.
+    """
+
+    name = "equate"
+    version = "1"
+    max_features = MAX_VARIABLES
+    choice_rule = "archive-score"
+
+    def __init__(
+        self,
+        *,
+        max_seconds: float = 60.0,
+        random_state: int = 0,
+        decoding: Literal["sampling", "beam"] = "sampling",
+        n_bags: int = 8,
+        bag_size: int = 64,
+        n_candidates: int = 40,
+        rounds: int = 1000,
+        eval_steps: int = 10,
+        joint_steps: int = 4,
+        batch_size: int = 48,
+        seeds: int = 24,
+        samples: int = 4,
+        temperature: float = 1.0,
+        directions: int = 12,
+        radius: float = 0.5,
+        caution: float = 1.0,
+        alignment: float = 0.1,
+        direction: Literal["gradient", "random"] = "gradient",
+        edits: int = 3000,
+        infills: int = 16,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__(max_seconds=max_seconds, random_state=random_state)
+        self.decoding = decoding
+        self.n_bags = n_bags
+        self.bag_size = bag_size
+        self.n_candidates = n_candidates
+        self.rounds = rounds
+        self.eval_steps = eval_steps
+        self.joint_steps = joint_steps
+        self.batch_size = batch_size
+        self.seeds = seeds
+        self.samples = samples
+        self.temperature = temperature
+        self.directions = directions
+        self.radius = radius
+        self.caution = caution
+        self.alignment = alignment
+        self.direction = direction
+        self.edits = edits
+        self.infills = infills
+        self.weights = weights
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """The sha256 of the foundation weights."""
+        return str(read_card(self._weights_path)["sha256"])
+
+    @property
+    def _weights_path(self) -> Path:
+        return FOUNDATION_WEIGHTS if self.weights is None else Path(self.weights)
+
+    def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
+        """Yield every new best of the archive, and at the end its front fitted on all rows."""
+        self._check()
+        with run.phase("load"):
+            foundation, card = load_foundation(self._weights_path)
+            torch.set_num_threads(1)
+        run.note("weights_examples", card["examples"])
+        session = _Session(self, foundation, X, y, run)
+        self._archive = session.archive
+        yield from session.propose()
+        for _ in range(self.rounds):
+            if session.finished:
+                break
+            yield from session.round()
+        with run.phase("refine"):
+            yield from session.refine()
+        session.conclude()
+
+    def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
+        """Choose by the archive's one order: log10 of the validation error plus 0.01 a token.
+
+        The validation error is that of the archive's fit, which did not see the validation rows.
+        """
+        return min(front, key=lambda candidate: self._score(candidate, y))
+
+    def _score(self, candidate: Candidate, y: FloatArray) -> tuple[float, int]:
+        archive: Archive | None = getattr(self, "_archive", None)
+        model, complexity = candidate.model, candidate.complexity
+        if archive is None or not isinstance(model, Expression) or complexity is None:
+            return (0.0, complexity or 0)
+        entry = archive.find(model)
+        nmse = float(candidate.loss or 0.0) / (float(np.var(y)) or 1.0)
+        if entry is not None and not entry.exact:
+            nmse = max(nmse, entry.nmse_validation)
+        return (archive.selection_score(nmse, complexity), complexity)
+
+    def _check(self) -> None:
+        for parameter, values in (("decoding", ("sampling", "beam")), ("direction", ("gradient", "random"))):
+            if getattr(self, parameter) not in values:
+                raise InputError(
+                    f"The {parameter!r} parameter of Equate must be one of {values}. "
+                    f"Got {getattr(self, parameter)!r} instead."
+                )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the archive out: it belongs to the fit, not to the fitted method."""
+        state = super().__getstate__()
+        state.pop("_archive", None)
+        return state
+
+
+class _Session:
+    """One fit: the archive, the adapted model and the rounds on them."""
+
+    def __init__(
+        self, method: Equate, foundation: Foundation, X: FloatArray, y: FloatArray, run: SearchRun
+    ) -> None:
+        self.method, self.run, self.X, self.y = method, run, X, y
+        self.archive = Archive(X, y, run.rng, max_constants=12)
+        self.source = SubtreeSource([f"x{i}" for i in range(X.shape[1])])
+        self.choice = random.Random(int(run.rng.integers(2**62)))
+        self.reserve = min(1.0, 0.05 * method.max_seconds)
+        self.proposer = Proposer(foundation, X, y, run.rng, n_bags=method.n_bags, bag_size=method.bag_size)
+        self.model = EquateModel(foundation)
+        self.adapter = Adapter(self.model, self.proposer.memory, run.rng, alignment=method.alignment)
+        self.generator = torch.Generator().manual_seed(int(run.rng.integers(2**62)))
+        self.rounds_done = 0
+        self._reported: Entry | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When the last submission has to be over."""
+        return self.run.deadline - self.reserve
+
+    @property
+    def finished(self) -> bool:
+        """Whether the law is found or the time is up."""
+        return self.archive.exact or self.run.remaining <= self.reserve
+
+    # ------------------------------------------------------------ step 1
+    def propose(self) -> Iterator[Candidate]:
+        """Let the foundation model write candidates from every bag, and label them."""
+        method = self.method
+        decoded = self.proposer.beam("<skeleton>", 8)
+        decoded += self.proposer.sample("<skeleton>", method.n_candidates, temperature=method.temperature)
+        self._submit([_linear(self.X.shape[1])], "linear")
+        self._submit([d.tokens for d in decoded], FOUNDATION)
+        yield from self._news()
+
+    # ------------------------------------------------------------ steps 2 to 4
+    def round(self) -> Iterator[Candidate]:
+        """Adapt, search the embedding, decode, relabel; then edit the archive's formulas."""
+        self.rounds_done += 1
+        labelled = self._labelled()
+        if self.method.eval_steps and len(labelled) >= 2 and not self.finished:
+            self._adapt(labelled)
+            if not self.finished:
+                self._submit(self._decode(self._search(labelled)), LATENT)
+                yield from self._news()
+        if self.method.infills and not self.finished:
+            self._submit(self._infilled(), INFILL)
+            yield from self._news()
+        if self.method.edits and not self.finished:
+            self._submit(self._edited(self.method.edits), EDIT, screen=True)
+            yield from self._news()
+
+    def _labelled(self) -> list[Labelled]:
+        """Return the archive's entries with labels, good ones all, of the others a sample."""
+        limit = 400
+        entries = sorted(self.archive, key=lambda e: e.score)[:limit]
+        rest = [e for e in self.archive if e.origin in (FOUNDATION, LATENT)]
+        entries += self.choice.sample(rest, min(limit, len(rest)))
+        unique = {e.number: e for e in entries}.values()
+        known = self.model.foundation.vocabulary.ids
+        return [
+            Labelled(e.prefix, fitness_label(e.nmse_validation), simplicity_label(e.complexity))
+            for e in unique
+            if all(token in known for token in e.prefix) and len(e.prefix) <= 40
+        ]
+
+    def _adapt(self, labelled: list[Labelled]) -> None:
+        method = self.method
+        for step in range(method.eval_steps + method.joint_steps):
+            if self.finished:
+                break
+            joint = step >= method.eval_steps
+            size = method.batch_size // 2 if joint else method.batch_size
+            batch = self.choice.sample(labelled, min(size, len(labelled)))
+            self.adapter.step(batch, reconstruct=joint)
+            self.run.count("joint_steps" if joint else "eval_steps")
+
+    def _search(self, labelled: list[Labelled]) -> Tensor:
+        """Return searched embeddings (S, M, D)."""
+        method, model = self.method, self.model.eval()
+        ranked = sorted(labelled, key=lambda c: -(c.fitness + 0.1 * c.simplicity))
+        top, rest = ranked[: method.seeds], ranked[method.seeds :]
+        known = top + self.choice.sample(rest, min(40, len(rest)))
+        tau = self.adapter.rank_correlation(self.choice.sample(labelled, min(60, len(labelled))))
+        self.run.note("rank_correlation", round(tau, 3))
+        blind = len(labelled) < 40 or tau < 0.2
+        if blind and method.direction == "gradient":
+            self.run.count("blind_rounds")
+        config = AscentConfig(
+            caution=method.caution,
+            directions=method.directions,
+            radius=method.radius,
+            random=blind or method.direction == "random",
+        )
+        with torch.no_grad():
+            memory = self.proposer.memory
+            rows = torch.arange(len(known)) % len(memory)
+            ids = pad_ids(model.foundation.vocabulary, [c.prefix for c in known])
+            embedded = model.fuse(memory[rows], ids)
+            seeds = embedded[: len(top)]
+            pairs = torch.randint(len(top), (2, len(top)), generator=self.generator)
+            middles = (seeds[pairs[0]] + seeds[pairs[1]]) / 2
+            found = ascend(model, torch.cat([seeds, middles, memory]), embedded, config, self.generator)
+        model.train()
+        return found
+
+    def _decode(self, embeddings: Tensor) -> list[tuple[str, ...]]:
+        """Let the adapted decoder write formulas from embeddings."""
+        method = self.method
+        adapted = Proposer.__new__(Proposer)
+        adapted.__dict__.update(self.proposer.__dict__, model=self.model.foundation)
+        with torch.no_grad():
+            if method.decoding == "beam":
+                found = [
+                    decoded
+                    for row in embeddings[:: max(1, len(embeddings) // 16)]
+                    for decoded in adapted.beam("<skeleton>", 5, row[None])
+                    if not self.finished
+                ]
+            else:
+                found = adapted.sample(
+                    "<skeleton>", method.samples, temperature=method.temperature, memory=embeddings
+                )
+        fresh = [d.tokens for d in found if self.archive.find(d.tokens) is None]
+        self.run.count("decoded", len(found))
+        self.run.count("decoded_new", len(fresh))
+        return fresh
+
+    # ------------------------------------------------------------ beyond the paper
+    def _infilled(self) -> list[tuple[str, ...]]:
+        """Let the network write new subtrees into the archive's good formulas."""
+        found: list[tuple[str, ...]] = []
+        for parent in self.archive.parents(self.choice, self.method.infills):
+            if self.finished:
+                break
+            around = _with_hole(self.choice, parent.prefix)
+            found += self.proposer.infill(around, 12)
+        self.run.count("infilled", len(found))
+        return found
+
+    def _edited(self, count: int) -> Iterator[Tokens]:
+        """Draw local edits of good and diverse formulas."""
+        parents = self.archive.parents(self.choice, count)
+        mates = self.archive.parents(self.choice, count)
+        for parent, mate in zip(parents, mates, strict=True):
+            yield random_edit(self.choice, parent.tokens, self.source, MAX_TOKENS, mate.tokens)
+
+    # ------------------------------------------------------------ end
+    def refine(self) -> Iterator[Candidate]:
+        """Fit the front on all rows and snap its constants, the best by the archive's order first."""
+        front = sorted(self.archive.front(), key=lambda e: e.score)
+        for entry in front[:16]:
+            if self.run.remaining < 0.1:
+                break
+            fit = fit_constants(
+                entry.expression,
+                self.X,
+                self.y,
+                scale_and_offset=False,
+                n_starts=1,
+                rng=self.run.rng,
+                deadline=self.run.deadline - 0.05,
+            )
+            if np.isfinite(fit.loss):
+                yield Candidate(fit.expression, source=entry.origin)
+                yield Candidate(snap_constants(fit.expression, self.X, self.y), source=entry.origin)
+
+    def conclude(self) -> None:
+        """Note what the archive holds, and assert that EQUATE is not behind its own foundation model."""
+        best, own = self.archive.best(), self.archive.best([FOUNDATION])
+        if best is not None:
+            self.run.note("best_origin", best.origin)
+            self.run.note("best_score", best.score)
+        if best is not None and own is not None:
+            self.run.note("foundation_best_score", own.score)
+            if best.score > own.score:
+                raise AssertionError("The archive's best is behind the foundation model's on the same order.")
+        self.run.count("rounds", self.rounds_done)
+        self.run.count("evaluated", self.archive.n_evaluated)
+
+    # ------------------------------------------------------------ shared
+    def _submit(self, formulas: object, origin: str, *, screen: bool = False) -> None:
+        before = len(self.archive)
+        self.archive.submit(formulas, origin, screen=screen, deadline=self.deadline)  # type: ignore[arg-type]
+        self.run.count(f"entries_{origin}", len(self.archive) - before)
+
+    def _news(self) -> Iterator[Candidate]:
+        """Yield the archive's best when it is a new one."""
+        best = self.archive.best()
+        if best is not None and best is not self._reported:
+            self._reported = best
+            yield Candidate(best.expression, source=best.origin)
+
+
+def _linear(n_variables: int) -> tuple[str, ...]:
+    """Return the skeleton of a linear function: the fallback that nothing should be behind."""
+    tokens: tuple[str, ...] = ("mul", "C", f"x{n_variables - 1}")
+    for i in reversed(range(n_variables - 1)):
+        tokens = ("add", "mul", "C", f"x{i}", *tokens)
+    return tokens
+
+
+def _with_hole(choice: random.Random, prefix: tuple[str, ...]) -> tuple[str, ...]:
+    """Replace a random subtree by the hole."""
+    start = choice.randrange(len(prefix))
+    return (*prefix[:start], "<hole>", *prefix[subtree_end(prefix, start) :])

@@ -1,0 +1,36 @@
+"""Which number format matrix products run in on this machine."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+import torch
+
+__all__ = ["autocast", "bfloat16_pays"]
+
+
+@lru_cache(maxsize=4)
+def bfloat16_pays(device_type: str) -> bool:
+    """Return whether bfloat16 products are faster than float32 ones; measured in about 20 ms.
+
+    Processors with matrix units run bfloat16 about three times as fast; some without them, which
+    still list bfloat16 instructions, run it at half the speed.
+    """
+    if device_type != "cpu":
+        return True
+    seconds: dict[torch.dtype, float] = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = torch.ones(1024, 256, dtype=dtype), torch.ones(256, 512, dtype=dtype)
+        times = []
+        for _ in range(6):
+            start = time.perf_counter()
+            a @ b
+            times.append(time.perf_counter() - start)
+        seconds[dtype] = min(times)
+    return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
+
+
+def autocast(device_type: str) -> torch.autocast:
+    """Return the autocast context for this device: bfloat16 where it pays, else off."""
+    return torch.autocast(device_type, dtype=torch.bfloat16, enabled=bfloat16_pays(device_type))

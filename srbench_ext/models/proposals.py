@@ -1,0 +1,158 @@
+"""Formulas proposed for one table: bags of its rows, encoded once, decoded as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from srbench_ext.errors import ExpressionError
+from srbench_ext.expression import Expression
+from srbench_ext.expression.operators import CONSTANT
+from srbench_ext.models.decoding import Decoded, Grammar, beam_search, sample
+from srbench_ext.models.encoders import point_features, scale_table
+from srbench_ext.models.foundation import Foundation
+from srbench_ext.models.precision import autocast
+
+__all__ = ["Proposer", "expression_of"]
+
+FloatArray = NDArray[np.float64]
+
+
+def expression_of(model: Foundation, decoded: Decoded) -> Expression | None:
+    """Return a decoded formula with its numbers as constants; None for one that is not finite."""
+    prefix: list[str] = []
+    constants: list[float] = []
+    for token in model.vocabulary.read_numeric(decoded.tokens):
+        prefix.append(token if isinstance(token, str) else CONSTANT)
+        if isinstance(token, float):
+            constants.append(token)
+    if len(constants) != prefix.count(CONSTANT):  # placeholders of skeleton mode start at one
+        constants = [1.0] * prefix.count(CONSTANT)
+    try:
+        return Expression(tuple(prefix), tuple(constants))
+    except ExpressionError:
+        return None
+
+
+class Proposer:
+    """Proposes formulas for a table from a foundation model.
+
+    Parameters
+    ----------
+    model : Foundation
+        In evaluation mode.
+    X, y : ndarray of shape (n, d) and (n,)
+        At most ten columns.
+    rng : numpy.random.Generator
+        Draws the bags and the samples.
+    n_bags, bag_size : int
+        Subsets of rows, drawn without replacement within a bag; a bag has at most n rows.
+    max_tokens, max_constants : int
+        Limits of a proposed formula.
+
+    Attributes
+    ----------
+    memory : Tensor of shape (n_bags, M, D)
+        The encoded bags.
+    bags : ndarray of shape (n_bags, bag_size)
+        Their rows.
+    """
+
+    def __init__(
+        self,
+        model: Foundation,
+        X: FloatArray,
+        y: FloatArray,
+        rng: np.random.Generator,
+        *,
+        n_bags: int = 8,
+        bag_size: int = 64,
+        max_tokens: int = 36,
+        max_constants: int = 6,
+    ) -> None:
+        self.model, self.rng = model, rng
+        self.n_variables = X.shape[1]
+        self.max_tokens, self.max_constants = max_tokens, max_constants
+        size = min(bag_size, len(y))
+        self.bags = np.stack([rng.permutation(len(y))[:size] for _ in range(n_bags)])
+        self.memory = self.encode(X, y, self.bags)
+
+    @torch.no_grad()
+    def encode(self, X: FloatArray, y: FloatArray, bags: NDArray[np.int64]) -> Tensor:
+        """Return the memory (R, M, D) of bags (R, size) of rows."""
+        scaled = [scale_table(X[rows], y[rows]) for rows in bags]
+        features = point_features(
+            np.stack([s.values for s in scaled]),
+            np.stack([s.present for s in scaled]),
+            np.stack([s.log_scale for s in scaled]),
+        )
+        device = next(self.model.parameters()).device
+        with autocast(device.type):
+            return self.model.encode(torch.from_numpy(features).to(device)).float()
+
+    def _grammar(self, mode: str) -> Grammar:
+        return Grammar(self.model.vocabulary, mode, self.n_variables, self.max_tokens, self.max_constants)
+
+    def sample(
+        self,
+        mode: str,
+        n_samples: int,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        memory: Tensor | None = None,
+    ) -> list[Decoded]:
+        """Draw formulas; ``n_samples`` for each bag or for each row of another memory.
+
+        Parameters
+        ----------
+        mode : {"<skeleton>", "<numeric>"}
+        n_samples : int
+        temperature, top_p : float
+            See :func:`srbench_ext.models.decoding.sample`.
+        memory : Tensor of shape (R, M, D), optional
+            In place of the encoded bags.
+        """
+        memory = self.memory if memory is None else memory
+        prompt = [self.model.vocabulary.ids[mode]]
+        return sample(
+            self.model,
+            memory,
+            self._grammar(mode),
+            [prompt] * len(memory),
+            n_samples,
+            self.rng,
+            temperature=temperature,
+            top_p=top_p,
+        )
+
+    def beam(self, mode: str, beam_size: int, memory: Tensor | None = None) -> list[Decoded]:
+        """Return the best formulas of a beam search from one memory (1, M, D); the first bag's by default."""
+        memory = self.memory[:1] if memory is None else memory
+        prompt = [self.model.vocabulary.ids[mode]]
+        return beam_search(self.model, memory, self._grammar(mode), prompt, beam_size)
+
+    def infill(
+        self, around: Sequence[str], n_samples: int, *, temperature: float = 1.0
+    ) -> list[tuple[str, ...]]:
+        """Return whole formulas: ``around`` with its ``<hole>`` filled by sampled subtrees.
+
+        Parameters
+        ----------
+        around : sequence of str
+            Prefix tokens of a skeleton with one ``<hole>``.
+        n_samples : int
+            Samples from the first bag.
+        """
+        hole = list(around).index("<hole>")
+        room = max(1, self.max_tokens - len(around) + 1)
+        grammar = Grammar(self.model.vocabulary, "<infill>", self.n_variables, room, self.max_constants)
+        prompt = self.model.vocabulary.encode(["<infill>", *around, "<sep>"])
+        found = sample(
+            self.model, self.memory[:1], grammar, [prompt], n_samples, self.rng, temperature=temperature
+        )
+        return [(*around[:hole], *decoded.tokens, *around[hole + 1 :]) for decoded in found]
