@@ -50,7 +50,8 @@ class OperonRegressor(Method):
     max_length : int
         Most nodes of a tree.
     local_iterations : int
-        Iterations of Levenberg-Marquardt for every tree; 0 leaves the constants to mutation.
+        Iterations of Levenberg-Marquardt for every tree; 0, pyoperon's default, leaves the constants to
+        mutation and did better within ten seconds on 2,000 rows.
     n_generations : int
         Most generations.
     """
@@ -65,7 +66,7 @@ class OperonRegressor(Method):
         random_state: int = 0,
         population_size: int = 1000,
         max_length: int = 50,
-        local_iterations: int = 1,
+        local_iterations: int = 0,
         n_generations: int = _UNLIMITED,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)

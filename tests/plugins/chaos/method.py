@@ -49,9 +49,9 @@ class ChaosRegressor(Method):
 
     def _memory(self, X, run):
         held = []
-        for _ in range(1000):
-            held.append(np.ones(10 * 2**20 // 8))
-            time.sleep(0.002)
+        for _ in range(100):
+            held.append(np.ones(50 * 2**20 // 8))
+            time.sleep(0.02)
         yield from ()
 
     def _segfault(self, X, run):
