@@ -180,7 +180,7 @@ class Archive:
         self._max_tokens = max_tokens
         self._complexity_weight = complexity_weight
         self._size_step = size_step
-        self._seen: set[str] = set()
+        self._seen: set[int] = set()
         self._keys: dict[bytes, int | None] = {}
         self._front: ParetoFront[Entry] = ParetoFront()
         self._best: dict[str, Entry] = {}
@@ -295,10 +295,10 @@ class Archive:
 
     def _admit(self, tokens: Tokens, origin: str, screen: bool) -> tuple[Tokens, bytes] | str:
         """Return normal form and key of a formula that deserves a full fit, or why it does not."""
-        written = " ".join(skeleton_of(tokens))
-        if written in self._seen:
+        seen = hash(skeleton_of(tokens))  # a search sees a million: 64 bits are enough and small
+        if seen in self._seen:
             return "duplicate"
-        self._seen.add(written)
+        self._seen.add(seen)
         if len(tokens) > self._max_tokens:
             return "too long"
         self.n_evaluated += 1

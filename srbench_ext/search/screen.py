@@ -66,27 +66,32 @@ class Screen:
 
 def _compile(tokens: Tokens) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
     """Return the kernel's code, literals and the values of the constants as one start (1, k)."""
-    rows: list[tuple[int, int, int, int]] = []
+    code: list[int] = []  # flat, four numbers a node: faster than a list of rows
     literals: list[float] = []
     constants: list[float] = []
-    stack: list[int] = []
-    for token in reversed(tokens):
+    stack: list[tuple[int, int]] = []  # of node number and whether a constant is below it
+    for node, token in enumerate(reversed(tokens)):
+        below = 0
         if not isinstance(token, str):
-            rows.append((OP_CONSTANT, len(constants), 0, 1))
+            below = 1
+            code += (OP_CONSTANT, len(constants), 0, 1)
             constants.append(token)
         elif token in _OPERATORS:
             opcode, arity = _OPERATORS[token]
-            first = stack.pop()
-            second = stack.pop() if arity == 2 else first
-            rows.append((opcode, first, second, rows[first][3] | rows[second][3]))
+            first, below = stack.pop()
+            second = first
+            if arity == 2:
+                second, other = stack.pop()
+                below |= other
+            code += (opcode, first, second, below)
         elif token[0] == "x":
-            rows.append((OP_COLUMN, int(token[1:]), 0, 0))
+            code += (OP_COLUMN, int(token[1:]), 0, 0)
         else:
-            rows.append((OP_LITERAL, len(literals), 0, 0))
+            code += (OP_LITERAL, len(literals), 0, 0)
             literals.append(math.pi if token == PI else float(token))
-        stack.append(len(rows) - 1)
+        stack.append((node, below))
     return (
-        np.array(rows, dtype=np.int64),
+        np.array(code, dtype=np.int64).reshape(-1, 4),
         np.array(literals, dtype=np.float64),
         np.array([constants], dtype=np.float64),
     )
