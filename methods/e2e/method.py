@@ -166,12 +166,15 @@ class E2E(Method):
     def _decode(self, proposer: Proposer, run: SearchRun) -> list[Decoded]:
         mode = f"<{self.mode}>"
         if self.decoding == "sampling":
-            return proposer.sample(mode, self.n_candidates, temperature=self.temperature)
+            return proposer.sample(
+                mode, self.n_candidates, temperature=self.temperature, deadline=run.deadline - 0.5
+            )
         found: list[Decoded] = []
         for row in range(self.n_bags):
             if run.remaining < 0.5:
                 break
-            found += proposer.beam(mode, self.n_candidates, proposer.memory[row : row + 1])
+            memory = proposer.memory[row : row + 1]
+            found += proposer.beam(mode, self.n_candidates, memory, deadline=run.deadline - 0.5)
         return found
 
     def _refined(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch._dynamo  # the first optimiser imports it: seconds that belong to loading, not to the search
 from numpy.typing import NDArray
 from torch import Tensor
 

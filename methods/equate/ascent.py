@@ -40,7 +40,7 @@ class AscentConfig:
 
     steps: int = 24
     step_size: float = 0.1
-    snapshots: tuple[int, ...] = (3, 6, 12, 24)
+    snapshots: tuple[int, ...] = (6, 24)
     simplicity_weight: float = 0.1
     caution: float = 1.0
     directions: int = 12

@@ -90,17 +90,17 @@ class Equate(Method):
         rounds: int = 1000,
         eval_steps: int = 10,
         joint_steps: int = 4,
-        batch_size: int = 48,
-        seeds: int = 24,
-        samples: int = 4,
+        batch_size: int = 32,
+        seeds: int = 12,
+        samples: int = 3,
         temperature: float = 1.0,
         directions: int = 12,
         radius: float = 0.5,
         caution: float = 1.0,
         alignment: float = 0.1,
         direction: Literal["gradient", "random"] = "gradient",
-        edits: int = 3000,
-        infills: int = 16,
+        edits: int = 6000,
+        infills: int = 8,
         weights: str | None = None,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
@@ -216,8 +216,10 @@ class _Session:
     def propose(self) -> Iterator[Candidate]:
         """Let the foundation model write candidates from every bag, and label them."""
         method = self.method
-        decoded = self.proposer.beam("<skeleton>", 8)
-        decoded += self.proposer.sample("<skeleton>", method.n_candidates, temperature=method.temperature)
+        decoded = self.proposer.beam("<skeleton>", 8, deadline=self.deadline)
+        decoded += self.proposer.sample(
+            "<skeleton>", method.n_candidates, temperature=method.temperature, deadline=self.deadline
+        )
         self._submit([_linear(self.X.shape[1])], "linear")
         self._submit([d.tokens for d in decoded], FOUNDATION)
         yield from self._news()
@@ -303,12 +305,16 @@ class _Session:
                 found = [
                     decoded
                     for row in embeddings[:: max(1, len(embeddings) // 16)]
-                    for decoded in adapted.beam("<skeleton>", 5, row[None])
+                    for decoded in adapted.beam("<skeleton>", 5, row[None], deadline=self.deadline)
                     if not self.finished
                 ]
             else:
                 found = adapted.sample(
-                    "<skeleton>", method.samples, temperature=method.temperature, memory=embeddings
+                    "<skeleton>",
+                    method.samples,
+                    temperature=method.temperature,
+                    memory=embeddings,
+                    deadline=self.deadline,
                 )
         fresh = [d.tokens for d in found if self.archive.find(d.tokens) is None]
         self.run.count("decoded", len(found))
@@ -323,7 +329,7 @@ class _Session:
             if self.finished:
                 break
             around = _with_hole(self.choice, parent.prefix)
-            found += self.proposer.infill(around, 12)
+            found += self.proposer.infill(around, 12, deadline=self.deadline)
         self.run.count("infilled", len(found))
         return found
 

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from srbench_ext.errors import InputError
-from srbench_ext.expression import Expression
+from srbench_ext.expression import Expression, warm_up
 from srbench_ext.method.candidate import Candidate, Collector, FitResult, OpaqueModel, predict_quietly
 from srbench_ext.method.choice import one_se
 from srbench_ext.method.inputs import InputTable, most_correlated, read_table, read_target, unique_names
@@ -201,6 +201,8 @@ class Method(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sciki
             run.note("constant_target", True)
             collector.offer(Candidate(_constant(float(y[0])), source="constant target"))
         else:
+            with run.phase("load"):
+                warm_up()
             candidates = iter(self.search(X.copy(), y.copy(), run))
             try:
                 for candidate in candidates:

@@ -7,6 +7,7 @@ independent samples, at the cost of the distinct prefixes alone.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,6 @@ from torch import Tensor
 from srbench_ext.errors import InputError
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI, is_integer, is_variable, variable_index
 from srbench_ext.models.foundation import Foundation, KeysValues
-from srbench_ext.models.precision import autocast
 from srbench_ext.models.tokens import MODES, Vocabulary
 
 __all__ = ["Decoded", "Grammar", "beam_search", "sample"]
@@ -187,6 +187,7 @@ def sample(
     *,
     temperature: float = 1.0,
     top_p: float = 1.0,
+    deadline: float | None = None,
 ) -> list[Decoded]:
     """Draw samples and return the distinct ones.
 
@@ -205,44 +206,43 @@ def sample(
         Logits are divided by it.
     top_p : float, default 1
         Nucleus: only the most likely tokens that together reach this probability.
+    deadline : float, optional
+        A ``time.monotonic()`` after which unfinished sequences are dropped.
 
     Returns
     -------
     list of Decoded
-        Most frequent first within the order of finishing.
+        In order of finishing: short ones first.
     """
     finished: list[Decoded] = []
-    with autocast(memory.device.type):
-        frontier = _Frontier(model, memory, prompts)
-        counts = np.full(len(prompts), n_samples, np.int64)
-        state = np.tile(np.array([1, 0, 0, 0], np.int64), (len(prompts), 1))
-        written: list[tuple[int, ...]] = [()] * len(prompts)
-        score = np.zeros(len(prompts))
-        while len(counts):
-            log_p = np.where(grammar.allowed(state), frontier.log_probabilities(), -np.inf)
-            p = np.exp((log_p - log_p.max(axis=1, keepdims=True)) / temperature)
+    frontier = _Frontier(model, memory, prompts)
+    counts = np.full(len(prompts), n_samples, np.int64)
+    state = np.tile(np.array([1, 0, 0, 0], np.int64), (len(prompts), 1))
+    written: list[tuple[int, ...]] = [()] * len(prompts)
+    score = np.zeros(len(prompts))
+    while len(counts) and not _over(deadline):
+        log_p = np.where(grammar.allowed(state), frontier.log_probabilities(), -np.inf)
+        p = np.exp((log_p - log_p.max(axis=1, keepdims=True)) / temperature)
+        p /= p.sum(axis=1, keepdims=True)
+        if top_p < 1.0:
+            p = _nucleus(p, top_p)
             p /= p.sum(axis=1, keepdims=True)
-            if top_p < 1.0:
-                p = _nucleus(p, top_p)
-                p /= p.sum(axis=1, keepdims=True)
-            drawn = rng.multinomial(counts, p)
-            parents, tokens = np.nonzero(drawn)
-            counts = drawn[parents, tokens]
-            score = score[parents] + log_p[parents, tokens]
-            written = [(*written[a], int(t)) for a, t in zip(parents, tokens, strict=True)]
-            state = grammar.advance(state[parents], tokens)
-            done = (state[:, 0] == 0) & (state[:, 2] == 0)
-            for i in np.flatnonzero(done):
-                text = tuple(grammar.vocabulary.tokens[t] for t in written[i])
-                finished.append(
-                    Decoded(text, float(score[i]), int(counts[i]), int(frontier.rows[parents[i]]))
-                )
-            going = np.flatnonzero(~done)
-            if not len(going):
-                break
-            counts, score, state = counts[going], score[going], state[going]
-            written = [written[i] for i in going]
-            frontier.extend(parents[going], tokens[going])
+        drawn = rng.multinomial(counts, p)
+        parents, tokens = np.nonzero(drawn)
+        counts = drawn[parents, tokens]
+        score = score[parents] + log_p[parents, tokens]
+        written = [(*written[a], int(t)) for a, t in zip(parents, tokens, strict=True)]
+        state = grammar.advance(state[parents], tokens)
+        done = (state[:, 0] == 0) & (state[:, 2] == 0)
+        for i in np.flatnonzero(done):
+            text = tuple(grammar.vocabulary.tokens[t] for t in written[i])
+            finished.append(Decoded(text, float(score[i]), int(counts[i]), int(frontier.rows[parents[i]])))
+        going = np.flatnonzero(~done)
+        if not len(going):
+            break
+        counts, score, state = counts[going], score[going], state[going]
+        written = [written[i] for i in going]
+        frontier.extend(parents[going], tokens[going])
     return finished
 
 
@@ -255,6 +255,7 @@ def beam_search(
     beam_size: int,
     *,
     length_penalty: float = 1.0,
+    deadline: float | None = None,
 ) -> list[Decoded]:
     """Return the best finished sequences by length-normalised log-probability.
 
@@ -266,36 +267,41 @@ def beam_search(
         Prefixes kept at each length, and the number of results.
     length_penalty : float, default 1
         The score is the log-probability divided by the length to this power.
+    deadline : float, optional
+        A ``time.monotonic()`` after which unfinished sequences are dropped.
     """
     finished: list[Decoded] = []
-    with autocast(memory.device.type):
-        frontier = _Frontier(model, memory, [prompt])
-        state = np.array([[1, 0, 0, 0]], np.int64)
-        written: list[tuple[int, ...]] = [()]
-        score = np.zeros(1)
-        while len(score):
-            log_p = np.where(grammar.allowed(state), frontier.log_probabilities(), -np.inf)
-            total = score[:, None] + log_p
-            flat = np.argsort(-total, axis=None, kind="stable")[: 2 * beam_size]
-            flat = flat[np.isfinite(total.ravel()[flat])]
-            parents, tokens = np.unravel_index(flat, total.shape)
-            score = total[parents, tokens]
-            written = [(*written[a], int(t)) for a, t in zip(parents, tokens, strict=True)]
-            state = grammar.advance(state[parents], tokens)
-            done = (state[:, 0] == 0) & (state[:, 2] == 0)
-            for i in np.flatnonzero(done[:beam_size]):
-                text = tuple(grammar.vocabulary.tokens[t] for t in written[i])
-                finished.append(Decoded(text, float(score[i]), 1, 0))
-            going = np.flatnonzero(~done)[:beam_size]
-            best = sorted((_normalised(d, length_penalty) for d in finished), reverse=True)[:beam_size]
-            if not len(going) or (
-                len(best) == beam_size and _cannot_improve(score[going], grammar, best[-1], length_penalty)
-            ):
-                break
-            score, state = score[going], state[going]
-            written = [written[i] for i in going]
-            frontier.extend(parents[going], tokens[going])
+    frontier = _Frontier(model, memory, [prompt])
+    state = np.array([[1, 0, 0, 0]], np.int64)
+    written: list[tuple[int, ...]] = [()]
+    score = np.zeros(1)
+    while len(score) and not _over(deadline):
+        log_p = np.where(grammar.allowed(state), frontier.log_probabilities(), -np.inf)
+        total = score[:, None] + log_p
+        flat = np.argsort(-total, axis=None, kind="stable")[: 2 * beam_size]
+        flat = flat[np.isfinite(total.ravel()[flat])]
+        parents, tokens = np.unravel_index(flat, total.shape)
+        score = total[parents, tokens]
+        written = [(*written[a], int(t)) for a, t in zip(parents, tokens, strict=True)]
+        state = grammar.advance(state[parents], tokens)
+        done = (state[:, 0] == 0) & (state[:, 2] == 0)
+        for i in np.flatnonzero(done[:beam_size]):
+            text = tuple(grammar.vocabulary.tokens[t] for t in written[i])
+            finished.append(Decoded(text, float(score[i]), 1, 0))
+        going = np.flatnonzero(~done)[:beam_size]
+        best = sorted((_normalised(d, length_penalty) for d in finished), reverse=True)[:beam_size]
+        if not len(going) or (
+            len(best) == beam_size and _cannot_improve(score[going], grammar, best[-1], length_penalty)
+        ):
+            break
+        score, state = score[going], state[going]
+        written = [written[i] for i in going]
+        frontier.extend(parents[going], tokens[going])
     return sorted(finished, key=lambda d: _normalised(d, length_penalty), reverse=True)[:beam_size]
+
+
+def _over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() >= deadline
 
 
 def _normalised(decoded: Decoded, length_penalty: float) -> float:

@@ -15,7 +15,6 @@ from srbench_ext.expression.operators import CONSTANT
 from srbench_ext.models.decoding import Decoded, Grammar, beam_search, sample
 from srbench_ext.models.encoders import point_features, scale_table
 from srbench_ext.models.foundation import Foundation
-from srbench_ext.models.precision import autocast
 
 __all__ = ["Proposer", "expression_of"]
 
@@ -91,8 +90,7 @@ class Proposer:
             np.stack([s.log_scale for s in scaled]),
         )
         device = next(self.model.parameters()).device
-        with autocast(device.type):
-            return self.model.encode(torch.from_numpy(features).to(device)).float()
+        return self.model.encode(torch.from_numpy(features).to(device))
 
     def _grammar(self, mode: str) -> Grammar:
         return Grammar(self.model.vocabulary, mode, self.n_variables, self.max_tokens, self.max_constants)
@@ -105,6 +103,7 @@ class Proposer:
         temperature: float = 1.0,
         top_p: float = 1.0,
         memory: Tensor | None = None,
+        deadline: float | None = None,
     ) -> list[Decoded]:
         """Draw formulas; ``n_samples`` for each bag or for each row of another memory.
 
@@ -116,6 +115,8 @@ class Proposer:
             See :func:`srbench_ext.models.decoding.sample`.
         memory : Tensor of shape (R, M, D), optional
             In place of the encoded bags.
+        deadline : float, optional
+            A ``time.monotonic()`` after which unfinished samples are dropped.
         """
         memory = self.memory if memory is None else memory
         prompt = [self.model.vocabulary.ids[mode]]
@@ -128,16 +129,24 @@ class Proposer:
             self.rng,
             temperature=temperature,
             top_p=top_p,
+            deadline=deadline,
         )
 
-    def beam(self, mode: str, beam_size: int, memory: Tensor | None = None) -> list[Decoded]:
+    def beam(
+        self, mode: str, beam_size: int, memory: Tensor | None = None, *, deadline: float | None = None
+    ) -> list[Decoded]:
         """Return the best formulas of a beam search from one memory (1, M, D); the first bag's by default."""
         memory = self.memory[:1] if memory is None else memory
         prompt = [self.model.vocabulary.ids[mode]]
-        return beam_search(self.model, memory, self._grammar(mode), prompt, beam_size)
+        return beam_search(self.model, memory, self._grammar(mode), prompt, beam_size, deadline=deadline)
 
     def infill(
-        self, around: Sequence[str], n_samples: int, *, temperature: float = 1.0
+        self,
+        around: Sequence[str],
+        n_samples: int,
+        *,
+        temperature: float = 1.0,
+        deadline: float | None = None,
     ) -> list[tuple[str, ...]]:
         """Return whole formulas: ``around`` with its ``<hole>`` filled by sampled subtrees.
 
@@ -153,6 +162,13 @@ class Proposer:
         grammar = Grammar(self.model.vocabulary, "<infill>", self.n_variables, room, self.max_constants)
         prompt = self.model.vocabulary.encode(["<infill>", *around, "<sep>"])
         found = sample(
-            self.model, self.memory[:1], grammar, [prompt], n_samples, self.rng, temperature=temperature
+            self.model,
+            self.memory[:1],
+            grammar,
+            [prompt],
+            n_samples,
+            self.rng,
+            temperature=temperature,
+            deadline=deadline,
         )
         return [(*around[:hole], *decoded.tokens, *around[hole + 1 :]) for decoded in found]
