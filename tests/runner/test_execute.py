@@ -156,7 +156,7 @@ def test_equal_plans_give_equal_records_whatever_runs_beside_them(tmp_path):
 
 
 def test_memory_is_watched_where_the_address_space_is_not_limited(tmp_path):
-    spec = chaos_plan("memory")[0]
+    spec = chaos_plan("touched_memory")[0]
     server = ForkServer()
     try:
         job = Job(spec, None, str(tmp_path / "log"), address_space=False)
