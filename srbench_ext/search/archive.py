@@ -271,7 +271,7 @@ class Archive:
         """Return the Pareto front of complexity and validation error, simplest first."""
         return list(self._front)
 
-    def parents(self, rng: random.Random, count: int, pressure: float = 2.0) -> list[Member]:
+    def parents(self, rng: random.Random, count: int, pressure: float = 4.0) -> list[Member]:
         """Draw formulas to edit: from the best of every size and set of operators, better ones more often.
 
         Parameters
