@@ -20,6 +20,7 @@ from srbench_ext.method import Candidate, Method, SearchRun
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
 from srbench_ext.models.decoding import Decoded
 from srbench_ext.models.foundation import Foundation
+from srbench_ext.models.precision import one_thread
 from srbench_ext.models.proposals import Proposer, expression_of
 from srbench_ext.models.tokens import MAX_VARIABLES
 
@@ -102,8 +103,12 @@ class E2E(Method):
         return FOUNDATION_WEIGHTS if self.weights is None else Path(self.weights)
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
-        """Yield refined candidates, round by round, and the front's members fitted on all rows."""
+        """Yield refined candidates, round by round, and the best of them fitted on all rows."""
         self._check()
+        with one_thread():
+            yield from self._search(X, y, run)
+
+    def _search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         with run.phase("load"):
             model, card = load_foundation(self._weights_path)
         run.note("weights_examples", card["examples"])

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srbench_ext.errors import InputError
-from srbench_ext.expression import Expression, fit_constants, snap_constants
+from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate, Method, SearchRun
 from srbench_ext.models.batches import subtree_end
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
 from srbench_ext.models.foundation import Foundation
+from srbench_ext.models.precision import one_thread
 from srbench_ext.models.proposals import Proposer
 from srbench_ext.models.tokens import MAX_VARIABLES
-from srbench_ext.search import Archive, Entry, SubtreeSource, Tokens, random_edit
+from srbench_ext.search import Archive, Breeder, Entry, SubtreeSource, linear_formula, refined_front
 
 from .adaptation import Adapter, Labelled, fitness_label, pad_ids, simplicity_label
 from .ascent import AscentConfig, ascend
@@ -35,7 +36,6 @@ __all__ = ["Equate"]
 FloatArray = NDArray[np.float64]
 FOUNDATION = "foundation"
 LATENT = "embedding"
-EDIT = "edit"
 MAX_TOKENS = 36
 INFILL = "infill"
 
@@ -67,8 +67,9 @@ class Equate(Method):
         Bounds of the ascent and weight of the alignment term; 0 turns each off.
     direction : {"gradient", "random"}
         Random directions are the control.
-    edits, infills : int
-        Random local edits and subtrees written by the network, of the archive's formulas, in a round.
+    breeding_steps, n_random, infills : int
+        In a round, batches of local edits of the archive's formulas and formulas that get subtrees written
+        by the network; and random trees that the breeding begins with. All 0 leaves the paper's method.
     weights : str or None
         Other foundation weights than those that ship.
     """
@@ -99,7 +100,8 @@ class Equate(Method):
         caution: float = 1.0,
         alignment: float = 0.1,
         direction: Literal["gradient", "random"] = "gradient",
-        edits: int = 6000,
+        breeding_steps: int = 200,
+        n_random: int = 1000,
         infills: int = 8,
         weights: str | None = None,
     ) -> None:
@@ -120,7 +122,8 @@ class Equate(Method):
         self.caution = caution
         self.alignment = alignment
         self.direction = direction
-        self.edits = edits
+        self.breeding_steps = breeding_steps
+        self.n_random = n_random
         self.infills = infills
         self.weights = weights
 
@@ -136,9 +139,12 @@ class Equate(Method):
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield every new best of the archive, and at the end its front fitted on all rows."""
         self._check()
+        with one_thread():
+            yield from self._search(X, y, run)
+
+    def _search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         with run.phase("load"):
             foundation, card = load_foundation(self._weights_path)
-            torch.set_num_threads(1)
         run.note("weights_examples", card["examples"])
         session = _Session(self, foundation, X, y, run)
         self._archive = session.archive
@@ -191,9 +197,16 @@ class _Session:
         self, method: Equate, foundation: Foundation, X: FloatArray, y: FloatArray, run: SearchRun
     ) -> None:
         self.method, self.run, self.X, self.y = method, run, X, y
-        self.archive = Archive(X, y, run.rng, max_constants=12)
-        self.source = SubtreeSource([f"x{i}" for i in range(X.shape[1])])
+        self.archive = Archive(X, y, run.rng, max_fit_rows=300, n_starts=1, max_constants=6)
         self.choice = random.Random(int(run.rng.integers(2**62)))
+        self.varying = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0] or [0]
+        self.breeder = Breeder(
+            self.archive,
+            SubtreeSource([f"x{i}" for i in self.varying]),
+            self.choice,
+            max_tokens=MAX_TOKENS,
+            n_random=method.n_random,
+        )
         self.reserve = min(1.0, 0.05 * method.max_seconds)
         self.proposer = Proposer(foundation, X, y, run.rng, n_bags=method.n_bags, bag_size=method.bag_size)
         self.model = EquateModel(foundation)
@@ -209,18 +222,18 @@ class _Session:
 
     @property
     def finished(self) -> bool:
-        """Whether the law is found or the time is up."""
-        return self.archive.exact or self.run.remaining <= self.reserve
+        """Whether an exact formula was found and made as short as it gets, or the time is up."""
+        return self.breeder.finished or self.run.remaining <= self.reserve
 
     # ------------------------------------------------------------ step 1
     def propose(self) -> Iterator[Candidate]:
         """Let the foundation model write candidates from every bag, and label them."""
         method = self.method
+        yield Candidate(linear_formula(self.X, self.y, self.varying), source="linear")
         decoded = self.proposer.beam("<skeleton>", 8, deadline=self.deadline)
         decoded += self.proposer.sample(
             "<skeleton>", method.n_candidates, temperature=method.temperature, deadline=self.deadline
         )
-        self._submit([_linear(self.X.shape[1])], "linear")
         self._submit([d.tokens for d in decoded], FOUNDATION)
         yield from self._news()
 
@@ -229,17 +242,21 @@ class _Session:
         """Adapt, search the embedding, decode, relabel; then edit the archive's formulas."""
         self.rounds_done += 1
         labelled = self._labelled()
+        if self.archive.exact:  # nothing is left to find but a shorter form
+            labelled = []
         if self.method.eval_steps and len(labelled) >= 2 and not self.finished:
             self._adapt(labelled)
             if not self.finished:
                 self._submit(self._decode(self._search(labelled)), LATENT)
                 yield from self._news()
-        if self.method.infills and not self.finished:
+        if self.method.infills and not self.archive.exact and not self.finished:
             self._submit(self._infilled(), INFILL)
             yield from self._news()
-        if self.method.edits and not self.finished:
-            self._submit(self._edited(self.method.edits), EDIT, screen=True)
-            yield from self._news()
+        for _ in range(self.method.breeding_steps):
+            if self.finished:
+                break
+            for entry in self.breeder.step(self.deadline):
+                yield Candidate(entry.expression, source=entry.origin)
 
     def _labelled(self) -> list[Labelled]:
         """Return the archive's entries with labels, good ones all, of the others a sample."""
@@ -333,32 +350,13 @@ class _Session:
         self.run.count("infilled", len(found))
         return found
 
-    def _edited(self, count: int) -> Iterator[Tokens]:
-        """Draw local edits of good and diverse formulas."""
-        parents = self.archive.parents(self.choice, count)
-        mates = self.archive.parents(self.choice, count)
-        for parent, mate in zip(parents, mates, strict=True):
-            yield random_edit(self.choice, parent.tokens, self.source, MAX_TOKENS, mate.tokens)
-
     # ------------------------------------------------------------ end
     def refine(self) -> Iterator[Candidate]:
         """Fit the front on all rows and snap its constants, the best by the archive's order first."""
-        front = sorted(self.archive.front(), key=lambda e: e.score)
-        for entry in front[:16]:
-            if self.run.remaining < 0.1:
-                break
-            fit = fit_constants(
-                entry.expression,
-                self.X,
-                self.y,
-                scale_and_offset=False,
-                n_starts=1,
-                rng=self.run.rng,
-                deadline=self.run.deadline - 0.05,
-            )
-            if np.isfinite(fit.loss):
-                yield Candidate(fit.expression, source=entry.origin)
-                yield Candidate(snap_constants(fit.expression, self.X, self.y), source=entry.origin)
+        for expression, origin in refined_front(
+            self.archive, self.X, self.y, self.run.rng, deadline=self.run.deadline - 0.05
+        ):
+            yield Candidate(expression, source=origin)
 
     def conclude(self) -> None:
         """Note what the archive holds, and assert that EQUATE is not behind its own foundation model."""
@@ -385,14 +383,6 @@ class _Session:
         if best is not None and best is not self._reported:
             self._reported = best
             yield Candidate(best.expression, source=best.origin)
-
-
-def _linear(n_variables: int) -> tuple[str, ...]:
-    """Return the skeleton of a linear function: the fallback that nothing should be behind."""
-    tokens: tuple[str, ...] = ("mul", "C", f"x{n_variables - 1}")
-    for i in reversed(range(n_variables - 1)):
-        tokens = ("add", "mul", "C", f"x{i}", *tokens)
-    return tokens
 
 
 def _with_hole(choice: random.Random, prefix: tuple[str, ...]) -> tuple[str, ...]:

@@ -295,7 +295,7 @@ def strip_affine(node: Node) -> Node:
     """
     while True:
         stripped = _strip_once(node)
-        if stripped is node or stripped == node:
+        if stripped is node or stripped == node:  # a NaN does not equal itself
             return node
         node = stripped
 

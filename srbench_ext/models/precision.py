@@ -1,13 +1,15 @@
-"""Which number format matrix products run in on this machine."""
+"""How matrix products run on this machine: in which number format, on how many threads."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import torch
 
-__all__ = ["autocast", "bfloat16_pays"]
+__all__ = ["autocast", "bfloat16_pays", "one_thread"]
 
 
 @lru_cache(maxsize=4)
@@ -34,3 +36,17 @@ def bfloat16_pays(device_type: str) -> bool:
 def autocast(device_type: str) -> torch.autocast:
     """Return the autocast context for this device: bfloat16 where it pays, else off."""
     return torch.autocast(device_type, dtype=torch.bfloat16, enabled=bfloat16_pays(device_type))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread inside the block: a run has one, and small products gain nothing from more.
+
+    With other work on the machine, several threads wait for the one that is not scheduled.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

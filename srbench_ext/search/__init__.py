@@ -1,22 +1,28 @@
 """What searches share: the archive of what was evaluated, edits, the Pareto front. No torch here."""
 
 from srbench_ext.search.archive import EXACT, Archive, Entry, Member
+from srbench_ext.search.breeding import Breeder
 from srbench_ext.search.edits import random_edit, shortening_edit
 from srbench_ext.search.form import Tokens, expression_of, normal_form, tokens_of
 from srbench_ext.search.front import ParetoFront
+from srbench_ext.search.linear import linear_formula
+from srbench_ext.search.refinement import refined_front
 from srbench_ext.search.subtrees import SubtreeSource
 
 __all__ = [
     "EXACT",
     "Archive",
+    "Breeder",
     "Entry",
     "Member",
     "ParetoFront",
     "SubtreeSource",
     "Tokens",
     "expression_of",
+    "linear_formula",
     "normal_form",
     "random_edit",
+    "refined_front",
     "shortening_edit",
     "tokens_of",
 ]

@@ -31,8 +31,10 @@ FloatArray = npt.NDArray[np.float64]
 Formula = Expression | Sequence[str | float]
 """What can be submitted: prefix tokens, with ``C`` or a value for each constant, or an expression."""
 
-EXACT = 1e-12
-"""A squared error of at most this share of the variance counts as exact."""
+EXACT = 1e-20
+"""A squared error of at most this share of the variance counts as exact: what rounding leaves of a law.
+
+A looser bound would stop a search at formulas that only come near the law by cancelling large constants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,7 @@ class Archive:
         return None if number is None else self.entries[number]
 
     def selection_score(self, nmse_validation: float, complexity: int) -> float:
-        """Return ``log10(max(nmse_validation, 1e-12)) + complexity_weight * complexity``, lower is better."""
+        """Return ``log10(max(nmse_validation, 1e-20)) + complexity_weight * complexity``, lower is better."""
         return math.log10(max(nmse_validation, EXACT)) + self._complexity_weight * complexity
 
     def best(self, origins: Iterable[str] | None = None) -> Entry | None:

@@ -108,7 +108,7 @@ def _core(node: Node) -> Node:
     """Drop offsets and numeric factors of the whole, as often as there are any."""
     while True:
         core = strip_affine(_without_factors(node))
-        if core == node:
+        if core is node or core == node:  # a NaN does not equal itself
             return node
         node = core
 

@@ -20,6 +20,7 @@ class TestGplearnContract(MethodContract):
 
 def test_programs_and_formulas_agree_where_nothing_is_protected():
     from gplearn.genetic import SymbolicRegressor
+
     from srbench_ext.methods.gplearn.method import _FUNCTIONS, to_expression
 
     rng = np.random.default_rng(0)
@@ -36,6 +37,7 @@ def test_programs_and_formulas_agree_where_nothing_is_protected():
 
 def test_divisions_and_logarithms_agree_away_from_zero():
     from gplearn.functions import add2, div2, log1
+
     from srbench_ext.methods.gplearn.method import to_expression
 
     X = np.array([[-2.0, 3.0], [4.0, -0.5]])

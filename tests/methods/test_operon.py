@@ -20,6 +20,7 @@ class TestOperonContract(MethodContract):
 
 def test_trees_and_formulas_agree():
     from pyoperon.sklearn import SymbolicRegressor
+
     from srbench_ext.methods.operon.method import _SYMBOLS, to_expression
 
     rng = np.random.default_rng(0)
