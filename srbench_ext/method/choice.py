@@ -12,7 +12,7 @@ from srbench_ext.method.candidate import Candidate, predict_quietly
 
 __all__ = ["EXACT_NMSE", "one_se"]
 
-EXACT_NMSE = 1e-12
+EXACT_NMSE = 1e-20
 """A mean squared error of at most this share of the variance of y counts as exact."""
 
 FloatArray = npt.NDArray[np.float64]
