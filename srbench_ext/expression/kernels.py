@@ -1,12 +1,20 @@
 """Compiled inner loops: values and derivatives of a program, block by block.
 
-Everything that numba compiles is in this one module, because numba's file cache watches the file of the
+Everything that numba compiles for this is in one module, because numba's file cache watches the file of the
 function it compiles and not the files of the functions that one calls.
 
 A program is an int64 array ``code`` of shape (m, 4), one row a node in postfix order: opcode, first operand,
 second operand, and whether a fitted constant is below the node. Operands are node numbers; for a leaf the
 first operand is the column, the constant's number or the literal's position. Nodes hold blocks of ``BLOCK``
 rows, so that every inner loop is a plain loop over contiguous doubles.
+
+A node's block is reached through an address rather than through a slice of an array: a slice costs more than
+the loop over its 128 numbers, and a column of the table needs no copy. The arrays behind the addresses are
+always arguments of the function that takes the addresses, so they outlive them.
+
+``exp``, ``log``, ``sin``, ``cos``, ``tanh`` and ``pow`` are written without branches, so that the compiler
+turns them into vector instructions; they are within 2 units in the last place. Where they would not be (huge
+angles, powers of numbers that are not positive) the C library is asked, a block at a time.
 
 Outside of their domain operators give NaN (log of 0 and division by 0 too), overflow gives infinity.
 """
@@ -18,7 +26,9 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from numba import njit
+from llvmlite import ir  # type: ignore[import-untyped]  # numba's own, without types
+from numba import njit, types
+from numba.extending import intrinsic
 
 __all__ = [
     "BLOCK",
@@ -26,7 +36,10 @@ __all__ = [
     "OP_CONSTANT",
     "OP_INTEGER_POWER",
     "OP_LITERAL",
+    "column_kernel",
+    "fit_kernel",
     "jacobian_kernel",
+    "unary_kernel",
     "value_kernel",
 ]
 
@@ -37,6 +50,7 @@ OP_LITERAL = -2
 OP_INTEGER_POWER = 40  # the second operand is the exponent itself
 
 Array = Any  # numba sees arrays only; the public wrappers are typed
+Rows = Any  # the address of a block of doubles
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,32 +62,284 @@ def _jit(function: Callable[P, R]) -> Callable[P, R]:
     return compiled
 
 
-@_jit
-def _integer_power(a: float, n: int) -> float:
-    if n < 0:
-        if a == 0.0:
-            return np.nan
-        a = 1.0 / a
-        n = -n
-    result = 1.0 if a == a else np.nan
-    while n > 0:
-        if n & 1:
-            result *= a
-        a *= a
-        n >>= 1
-    return result
+def _jit_fused(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile with fused multiplication and addition, which is faster and rounds once less."""
+    compiled: Callable[P, R] = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})(
+        function
+    )
+    return compiled
+
+
+def _jit_sum(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a sum whose order may change, so that it runs on vectors; NaN and infinity keep their rules."""
+    flags = {"reassoc", "contract"}
+    compiled: Callable[P, R] = njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
+    return compiled
+
+
+def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have one instruction generated."""
+    generated: Callable[..., Any] = intrinsic(function)
+    return generated
+
+
+@_intrinsic
+def _rows(context: Any, address: Any) -> Any:
+    """Turn an address into a pointer to doubles."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], ir.DoubleType().as_pointer())
+
+    pointer: Any = types.CPointer
+    return pointer(types.float64)(types.int64), generate
+
+
+@_intrinsic
+def _bits(context: Any, number: Any) -> Any:
+    """Read the 64 bits of a double as an integer."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@_intrinsic
+def _double(context: Any, bits: Any) -> Any:
+    """Read 64 bits as a double."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+@_intrinsic
+def _fma(context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Compute a * b + c with one rounding."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
+_ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves a whole number in the low bits
+_ROUND_BITS = 0x4338000000000000
+_LOG2E = 1.4426950408889634
+_LN2_HIGH = 6.93147180369123816490e-01  # 32 bits, so that small multiples are exact
+_LN2_LOW = 1.90821492927058770002e-10
+_TWO_OVER_PI = 6.36619772367581382433e-01
+_HALF_PI = (  # in three parts of 33 bits and a rest
+    1.57079632673412561417e00,
+    6.07710050630396597660e-11,
+    2.02226624871116645580e-21,
+    8.47842766036889956997e-32,
+)
+_LARGEST_ANGLE = 8e5  # below 2**19 quarter turns
+_ROOT_HALF_BITS = 0x3FE6A09E00000000
+_SMALLEST_NORMAL = 2.2250738585072014e-308
+_LARGEST_EXPONENT = 1e6  # of the vector power
+_TWO_THIRDS = 2.0 / 3.0
+_TWO_THIRDS_LOW = 3.700743415417188e-17  # what the rounding of 2 / 3 left over
+
+
+@_jit_fused
+def _exp_of(x: float, rest: float) -> Any:
+    """Compute exp(x + rest), |rest| tiny, by Taylor's series after a power of two was taken out."""
+    x = 710.0 if x > 710.0 else x  # written so that NaN stays
+    x = -746.0 if x < -746.0 else x
+    t = x * _LOG2E + _ROUND
+    n = _bits(t) - _ROUND_BITS
+    whole = t - _ROUND
+    z = (x - whole * _LN2_HIGH) - (whole * _LN2_LOW - rest)
+    p = 1.0 / 6227020800.0
+    p = p * z + 1.0 / 479001600.0
+    p = p * z + 1.0 / 39916800.0
+    p = p * z + 1.0 / 3628800.0
+    p = p * z + 1.0 / 362880.0
+    p = p * z + 1.0 / 40320.0
+    p = p * z + 1.0 / 5040.0
+    p = p * z + 1.0 / 720.0
+    p = p * z + 1.0 / 120.0
+    p = p * z + 1.0 / 24.0
+    p = p * z + 1.0 / 6.0
+    p = p * z + 0.5
+    y = 1.0 + (z + z * z * p)
+    half = n >> 1
+    # two factors, since 2**n itself may be below or above the range
+    return y * _double((half + 1023) << 52) * _double((n - half + 1023) << 52)
+
+
+@_jit_fused
+def _exp(a: Rows, out: Rows, n: int) -> None:
+    for r in range(n):
+        out[r] = _exp_of(a[r], 0.0)
+
+
+@_jit_fused
+def _log(a: Rows, out: Rows, n: int) -> None:
+    """Logarithm by the series of atanh in (m - 1) / (m + 1), coefficients of Sun's fdlibm (1993)."""
+    for r in range(n):
+        x = a[r]
+        tiny = x < _SMALLEST_NORMAL
+        bits = _bits(x * 18014398509481984.0 if tiny else x)
+        k = (bits - _ROOT_HALF_BITS) >> 52
+        f = _double(bits - (k << 52)) - 1.0
+        e = float(k) - (54.0 if tiny else 0.0)
+        s = f / (2.0 + f)
+        z = s * s
+        w = z * z
+        odd = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01))
+        even = z * (
+            6.666666666666735130e-01
+            + w * (2.857142874366239149e-01 + w * (1.818357216161805012e-01 + w * 1.479819860510658591e-01))
+        )
+        h = 0.5 * f * f
+        y = e * _LN2_HIGH - ((h - (s * (h + (odd + even)) + e * _LN2_LOW)) - f)
+        y = x if x == np.inf else y
+        out[r] = y if x > 0.0 else np.nan
+
+
+@_jit_fused
+def _sine(a: Rows, out: Rows, n: int, quarter: int) -> None:
+    """sin(a + quarter * pi / 2): Cody and Waite's reduction in three parts, polynomials of Sun's fdlibm."""
+    far = 0
+    for r in range(n):
+        far += 1 if abs(a[r]) > _LARGEST_ANGLE else 0
+    if far:
+        for r in range(n):
+            out[r] = math.cos(a[r]) if quarter else math.sin(a[r])
+        return
+    for r in range(n):
+        x = a[r]
+        t = x * _TWO_OVER_PI + _ROUND
+        turns = t - _ROUND
+        q = _bits(t) + quarter
+        x0 = x - turns * _HALF_PI[0]
+        w = turns * _HALF_PI[1]
+        x1 = x0 - w
+        b = x1 - x0
+        low = (x0 - (x1 - b)) - (w + b)
+        w = turns * _HALF_PI[2]
+        x2 = x1 - w
+        b = x2 - x1
+        low += ((x1 - (x2 - b)) - (w + b)) - turns * _HALF_PI[3]
+        u = x2 + low
+        v = (x2 - u) + low
+        z = u * u
+        p = -2.50507602534068634195e-08 + z * 1.58969099521155010221e-10
+        p = 8.33333333332248946124e-03 + z * (
+            -1.98412698298579493134e-04 + z * (2.75573137070700676789e-06 + z * p)
+        )
+        sine = u - ((z * (0.5 * v - z * u * p) - v) + z * u * 1.66666666666666324348e-01)
+        p = -2.75573143513906633035e-07 + z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)
+        p = 4.16666666666666019037e-02 + z * (
+            -1.38888888888741095749e-03 + z * (2.48015872894767294178e-05 + z * p)
+        )
+        h = 1.0 - 0.5 * z
+        cosine = h + (((1.0 - h) - 0.5 * z) + (z * z * p - u * v))
+        y = cosine if q & 1 else sine
+        out[r] = -y if q & 2 else y
+
+
+@_jit_fused
+def _tanh(a: Rows, out: Rows, n: int) -> None:
+    """Moshier's rational function (Cephes) near 0, else by exp."""
+    for r in range(n):
+        x = a[r]
+        z = x * x
+        p = -9.64399179425052238628e-1 * z - 9.92877231001918586564e1
+        q = (z + 1.12811678491632931402e2) * z + 2.23548839060100448583e3
+        near = x + x * z * ((p * z - 1.61468768441708447952e3) / (q * z + 4.84406305325125486048e3))
+        size = abs(x)
+        far = 1.0 - 2.0 / (_exp_of(2.0 * size, 0.0) + 1.0)
+        out[r] = near if size < 0.625 else (-far if x < 0.0 else far)
 
 
 @_jit
-def _power(a: float, b: float) -> float:
+def _integer_power(a: Rows, power: int, out: Rows, n: int) -> None:
+    """a**power by repeated squaring, one loop a step; NaN for 0 to a negative power."""
+    size = abs(power)
+    bit = 1
+    while 2 * bit <= size:
+        bit *= 2
+    if size == 0:
+        for r in range(n):
+            out[r] = 1.0 if a[r] == a[r] else np.nan
+        return
+    for r in range(n):
+        out[r] = a[r]
+    while bit > 1:
+        bit //= 2
+        if size & bit:
+            for r in range(n):
+                out[r] = out[r] * out[r] * a[r]
+        else:
+            for r in range(n):
+                out[r] = out[r] * out[r]
+    if power < 0:
+        for r in range(n):
+            out[r] = 1.0 / out[r] if a[r] != 0.0 else np.nan
+
+
+@_jit
+def _power_of(a: float, b: float) -> float:
     if a != a or b != b or (a == 0.0 and b < 0.0):
         return np.nan
     return math.pow(a, b)
 
 
+@_jit_fused
+def _power(a: Rows, b: Rows, out: Rows, n: int) -> None:
+    """a**b as exp(b log(a)), the logarithm in double-double; what is not in the plain range one by one."""
+    plain = 0
+    for r in range(n):
+        inside = (a[r] >= _SMALLEST_NORMAL) & (a[r] < np.inf) & (abs(b[r]) <= _LARGEST_EXPONENT)
+        plain += 1 if inside else 0
+    if plain < n:
+        for r in range(n):
+            out[r] = _power_of(a[r], b[r])
+        return
+    for r in range(n):
+        bits = _bits(a[r])
+        k = (bits - _ROOT_HALF_BITS) >> 52
+        e = float(k)
+        f = _double(bits - (k << 52)) - 1.0
+        d = 2.0 + f
+        s = f / d
+        s_low = (_fma(-s, d, f) - s * (f - (d - 2.0))) / d
+        z = s * s
+        z_low = _fma(s, s, -z) + 2.0 * s * s_low
+        p = 2.0 / 27.0
+        p = p * z + 2.0 / 25.0
+        p = p * z + 2.0 / 23.0
+        p = p * z + 2.0 / 21.0
+        p = p * z + 2.0 / 19.0
+        p = p * z + 2.0 / 17.0
+        p = p * z + 2.0 / 15.0
+        p = p * z + 2.0 / 13.0
+        p = p * z + 2.0 / 11.0
+        p = p * z + 2.0 / 9.0
+        p = p * z + 2.0 / 7.0
+        p = p * z + 2.0 / 5.0
+        cube = s * z
+        cube_low = _fma(s, z, -cube) + s * z_low + s_low * z
+        third = cube * _TWO_THIRDS
+        third_low = _fma(cube, _TWO_THIRDS, -third) + cube * _TWO_THIRDS_LOW + cube_low * _TWO_THIRDS
+        big = e * _LN2_HIGH
+        sum1 = big + 2.0 * s
+        sum2 = sum1 + third
+        low = (2.0 * s - (sum1 - big)) + (third - (sum2 - sum1))
+        low += third_low + cube * z * p + 2.0 * s_low + e * _LN2_LOW
+        high = sum2 + low
+        low -= high - sum2
+        product = b[r] * high
+        out[r] = _exp_of(product, _fma(b[r], high, -product) + b[r] * low)
+
+
 @_jit
-def _binary(op: int, a: Array, b: Array, out: Array) -> None:
-    n = out.shape[0]
+def _binary(op: int, a: Rows, b: Rows, out: Rows, n: int) -> None:
     if op == 1:
         for r in range(n):
             out[r] = a[r] + b[r]
@@ -87,8 +353,7 @@ def _binary(op: int, a: Array, b: Array, out: Array) -> None:
         for r in range(n):
             out[r] = np.nan if b[r] == 0.0 else a[r] / b[r]
     elif op == 5:
-        for r in range(n):
-            out[r] = _power(a[r], b[r])
+        _power(a, b, out, n)
     elif op == 6:
         for r in range(n):
             out[r] = a[r] if (a[r] > b[r] or a[r] != a[r]) else b[r]
@@ -98,8 +363,7 @@ def _binary(op: int, a: Array, b: Array, out: Array) -> None:
 
 
 @_jit
-def _algebraic(op: int, a: Array, out: Array) -> None:
-    n = out.shape[0]
+def _algebraic(op: int, a: Rows, out: Rows, n: int) -> None:
     if op == 10:
         for r in range(n):
             out[r] = -a[r]
@@ -121,20 +385,15 @@ def _algebraic(op: int, a: Array, out: Array) -> None:
 
 
 @_jit
-def _transcendental(op: int, a: Array, out: Array) -> None:
-    n = out.shape[0]
+def _transcendental(op: int, a: Rows, out: Rows, n: int) -> None:
     if op == 15:
-        for r in range(n):
-            out[r] = math.exp(a[r])
+        _exp(a, out, n)
     elif op == 16:
-        for r in range(n):
-            out[r] = math.log(a[r]) if a[r] > 0.0 else np.nan
+        _log(a, out, n)
     elif op == 17:
-        for r in range(n):
-            out[r] = math.sin(a[r])
+        _sine(a, out, n, 0)
     elif op == 18:
-        for r in range(n):
-            out[r] = math.cos(a[r])
+        _sine(a, out, n, 1)
     elif op == 19:
         for r in range(n):
             out[r] = math.tan(a[r])
@@ -154,88 +413,127 @@ def _transcendental(op: int, a: Array, out: Array) -> None:
         for r in range(n):
             out[r] = math.cosh(a[r])
     else:
-        for r in range(n):
-            out[r] = math.tanh(a[r])
+        _tanh(a, out, n)
 
 
 @_jit
-def _forward(code: Array, V: Array, start: int, width: int, X: Array) -> None:
-    """Fill operator and column nodes of one block; X is (d, n), V has the constants and literals."""
+def _locate(B: Array, at: Array) -> None:
+    """Write the address of each row of a buffer (m, width) into ``at`` (m,)."""
+    for i in range(at.shape[0]):
+        at[i] = B.ctypes.data + i * B.strides[0]
+
+
+@_jit
+def _forward(code: Array, V: Array, at: Array, start: int, width: int, X: Array) -> None:
+    """Evaluate one block; V has the constants and literals, X is (d, n), ``at`` has V's addresses.
+
+    The addresses of column nodes are set to the block in X itself.
+    """
     for i in range(code.shape[0]):
         op = code[i, 0]
-        out = V[i, :width]
         first = code[i, 1]
         if op == OP_COLUMN:
-            out[:] = X[first, start : start + width]
+            at[i] = X.ctypes.data + first * X.strides[0] + start * 8
         elif op == OP_INTEGER_POWER:
-            a = V[first, :width]
-            for r in range(width):
-                out[r] = _integer_power(a[r], code[i, 2])
+            _integer_power(_rows(at[first]), code[i, 2], _rows(at[i]), width)
         elif op >= 15 and op != 26:
-            _transcendental(op, V[first, :width], out)
+            _transcendental(op, _rows(at[first]), _rows(at[i]), width)
         elif op >= 10:
-            _algebraic(op, V[first, :width], out)
+            _algebraic(op, _rows(at[first]), _rows(at[i]), width)
         elif op > 0:
-            _binary(op, V[first, :width], V[code[i, 2], :width], out)
+            _binary(op, _rows(at[first]), _rows(at[code[i, 2]]), _rows(at[i]), width)
+
+
+@_jit
+def _copy(a: Rows, out: Rows, n: int) -> None:
+    for r in range(n):
+        out[r] = a[r]
 
 
 @_jit
 def _fill(code: Array, literals: Array, constants: Array, V: Array) -> None:
     """Write constants and literals into their rows of the node buffer."""
     for i in range(code.shape[0]):
-        if code[i, 0] == OP_CONSTANT:
-            V[i, :] = constants[code[i, 1]]
-        elif code[i, 0] == OP_LITERAL:
-            V[i, :] = literals[code[i, 1]]
+        if code[i, 0] == OP_CONSTANT or code[i, 0] == OP_LITERAL:
+            value = constants[code[i, 1]] if code[i, 0] == OP_CONSTANT else literals[code[i, 1]]
+            for r in range(V.shape[1]):
+                V[i, r] = value
+
+
+@_jit
+def _values(
+    code: Array, literals: Array, constants: Array, V: Array, at: Array, X: Array, out: Array
+) -> None:
+    """Write the values for the constants into ``out`` (n,), in blocks as wide as V."""
+    n = out.shape[0]
+    _fill(code, literals, constants, V)
+    for start in range(0, n, V.shape[1]):
+        width = min(V.shape[1], n - start)
+        _forward(code, V, at, start, width, X)
+        _copy(_rows(at[code.shape[0] - 1]), _rows(out.ctypes.data + start * 8), width)
 
 
 @_jit
 def value_kernel(code: Array, literals: Array, constants: Array, X: Array, out: Array) -> None:
     """Write the program's values into ``out`` (n,); X is (d, n)."""
-    n = out.shape[0]
-    last = code.shape[0] - 1
-    V = np.empty((last + 1, BLOCK))
-    _fill(code, literals, constants, V)
-    for start in range(0, n, BLOCK):
-        width = min(BLOCK, n - start)
-        _forward(code, V, start, width, X)
-        out[start : start + width] = V[last, :width]
+    V = np.empty((code.shape[0], BLOCK))
+    at = np.empty(code.shape[0], dtype=np.int64)
+    _locate(V, at)
+    _values(code, literals, constants, V, at, X, out)
 
 
 @_jit
-def _pull_binary(op: int, g: Array, a: Array, b: Array, v: Array, ga: Array, gb: Array) -> None:
-    """Adjoints of both operands from the node's adjoint g."""
-    n = g.shape[0]
-    if op == 1:
-        for r in range(n):
-            ga[r] = g[r]
-            gb[r] = g[r]
-    elif op == 2:
-        for r in range(n):
-            ga[r] = g[r]
-            gb[r] = -g[r]
-    elif op == 3:
+def unary_kernel(op: int, a: Array, out: Array) -> None:
+    """Write one operator's values on ``a`` (n,) into ``out`` (n,)."""
+    if op >= 15 and op != 26:
+        _transcendental(op, _rows(a.ctypes.data), _rows(out.ctypes.data), a.shape[0])
+    else:
+        _algebraic(op, _rows(a.ctypes.data), _rows(out.ctypes.data), a.shape[0])
+
+
+@_jit
+def _pull_left(op: int, g: Rows, a: Rows, b: Rows, v: Rows, ga: Rows, n: int) -> None:
+    """Adjoint of the first operand of a binary node with adjoint g and value v; sums do not come here."""
+    if op == 3:
         for r in range(n):
             ga[r] = g[r] * b[r]
-            gb[r] = g[r] * a[r]
     elif op == 4:
         for r in range(n):
             ga[r] = g[r] / b[r]
-            gb[r] = -g[r] * v[r] / b[r]
     elif op == 5:
         for r in range(n):
-            ga[r] = g[r] * b[r] * _power(a[r], b[r] - 1.0)
-            gb[r] = g[r] * v[r] * math.log(a[r]) if a[r] > 0.0 else 0.0
+            slope = b[r] * v[r] / a[r]
+            ga[r] = g[r] * (slope if a[r] != 0.0 else (1.0 if b[r] == 1.0 else 0.0))
     else:
         for r in range(n):
             first = (a[r] >= b[r]) if op == 6 else (a[r] <= b[r])
             ga[r] = g[r] if first else 0.0
+
+
+@_jit
+def _pull_right(op: int, g: Rows, a: Rows, b: Rows, v: Rows, gb: Rows, n: int) -> None:
+    """Adjoint of the second operand of a binary node with adjoint g and value v."""
+    if op == 2:
+        for r in range(n):
+            gb[r] = -g[r]
+    elif op == 3:
+        for r in range(n):
+            gb[r] = g[r] * a[r]
+    elif op == 4:
+        for r in range(n):
+            gb[r] = -g[r] * v[r] / b[r]
+    elif op == 5:
+        _log(a, gb, n)
+        for r in range(n):
+            gb[r] = g[r] * v[r] * gb[r] if a[r] > 0.0 else 0.0
+    else:
+        for r in range(n):
+            first = (a[r] >= b[r]) if op == 6 else (a[r] <= b[r])
             gb[r] = 0.0 if first else g[r]
 
 
 @_jit
-def _pull_algebraic(op: int, g: Array, a: Array, v: Array, ga: Array) -> None:
-    n = g.shape[0]
+def _pull_algebraic(op: int, g: Rows, a: Rows, v: Rows, ga: Rows, n: int) -> None:
     if op == 10:
         for r in range(n):
             ga[r] = -g[r]
@@ -257,20 +555,17 @@ def _pull_algebraic(op: int, g: Array, a: Array, v: Array, ga: Array) -> None:
 
 
 @_jit
-def _pull_transcendental(op: int, g: Array, a: Array, v: Array, ga: Array) -> None:
-    n = g.shape[0]
+def _pull_transcendental(op: int, g: Rows, a: Rows, v: Rows, ga: Rows, n: int) -> None:
     if op == 15:
         for r in range(n):
             ga[r] = g[r] * v[r]
     elif op == 16:
         for r in range(n):
             ga[r] = g[r] / a[r]
-    elif op == 17:
+    elif op == 17 or op == 18:
+        _sine(a, ga, n, op - 16)  # the derivative is the function a quarter turn on
         for r in range(n):
-            ga[r] = g[r] * math.cos(a[r])
-    elif op == 18:
-        for r in range(n):
-            ga[r] = -g[r] * math.sin(a[r])
+            ga[r] *= g[r]
     elif op == 19:
         for r in range(n):
             ga[r] = g[r] * (1.0 + v[r] * v[r])
@@ -294,29 +589,44 @@ def _pull_transcendental(op: int, g: Array, a: Array, v: Array, ga: Array) -> No
 
 
 @_jit
-def _reverse(code: Array, V: Array, A: Array, start: int, width: int, J: Array) -> None:
-    """Write d(value)/d(constant k) into J[k, start : start + width]; V holds the block's values."""
+def _reverse(code: Array, at: Array, A: Array, g_at: Array, start: int, width: int, J: Array) -> None:
+    """Write d(value)/d(constant k) into J[k, start : start + width].
+
+    ``at`` has the addresses of the block's values, ``g_at`` (m,) is room for those of the adjoints in A.
+    """
     last = code.shape[0] - 1
-    A[last, :width] = 1.0
+    _locate(A, g_at)
+    for r in range(width):
+        A[last, r] = 1.0
     for i in range(last, -1, -1):
         if code[i, 3] == 0:
             continue
         op = code[i, 0]
-        first = code[i, 1]
-        g = A[i, :width]
+        first, second = code[i, 1], code[i, 2]
+        g = _rows(g_at[i])
         if op == OP_CONSTANT:
-            J[first, start : start + width] = g
+            _copy(g, _rows(J.ctypes.data + first * J.strides[0] + start * 8), width)
         elif op == OP_INTEGER_POWER:
-            n = code[i, 2]
+            ga = _rows(g_at[first])
+            _integer_power(_rows(at[first]), second - 1, ga, width)
             for r in range(width):
-                A[first, r] = g[r] * n * _integer_power(V[first, r], n - 1)
+                ga[r] *= g[r] * second
         elif op >= 15 and op != 26:
-            _pull_transcendental(op, g, V[first, :width], V[i, :width], A[first, :width])
+            _pull_transcendental(op, g, _rows(at[first]), _rows(at[i]), _rows(g_at[first]), width)
         elif op >= 10:
-            _pull_algebraic(op, g, V[first, :width], V[i, :width], A[first, :width])
+            _pull_algebraic(op, g, _rows(at[first]), _rows(at[i]), _rows(g_at[first]), width)
         else:
-            b = code[i, 2]
-            _pull_binary(op, g, V[first, :width], V[b, :width], V[i, :width], A[first, :width], A[b, :width])
+            a, b = _rows(at[first]), _rows(at[second])
+            if code[second, 3]:
+                if op == 1:
+                    g_at[second] = g_at[i]
+                else:
+                    _pull_right(op, g, a, b, _rows(at[i]), _rows(g_at[second]), width)
+            if code[first, 3]:
+                if op <= 2:
+                    g_at[first] = g_at[i]
+                else:
+                    _pull_left(op, g, a, b, _rows(at[i]), _rows(g_at[first]), width)
 
 
 @_jit
@@ -326,12 +636,15 @@ def jacobian_kernel(code: Array, literals: Array, constants: Array, X: Array, ou
     last = code.shape[0] - 1
     V = np.empty((last + 1, BLOCK))
     A = np.empty((last + 1, BLOCK))
+    at = np.empty(last + 1, dtype=np.int64)
+    g_at = np.empty(last + 1, dtype=np.int64)
+    _locate(V, at)
     _fill(code, literals, constants, V)
     for start in range(0, n, BLOCK):
         width = min(BLOCK, n - start)
-        _forward(code, V, start, width, X)
-        out[start : start + width] = V[last, :width]
-        _reverse(code, V, A, start, width, J)
+        _forward(code, V, at, start, width, X)
+        _copy(_rows(at[last]), _rows(out.ctypes.data + start * 8), width)
+        _reverse(code, at, A, g_at, start, width, J)
 
 
 @_jit
@@ -339,19 +652,15 @@ def column_kernel(code: Array, literals: Array, roots: Array, X: Array, out: Arr
     """Write the values of several nodes of a program without constants into ``out`` (h, n); X is (d, n)."""
     n = out.shape[1]
     V = np.empty((code.shape[0], BLOCK))
+    at = np.empty(code.shape[0], dtype=np.int64)
+    _locate(V, at)
     _fill(code, literals, literals, V)
     for start in range(0, n, BLOCK):
         width = min(BLOCK, n - start)
-        _forward(code, V, start, width, X)
+        _forward(code, V, at, start, width, X)
         for h in range(roots.shape[0]):
-            out[h, start : start + width] = V[roots[h], :width]
-
-
-def _jit_sum(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a sum whose order may change, so that it runs on vectors; NaN and infinity keep their rules."""
-    flags = {"reassoc", "contract"}
-    compiled: Callable[P, R] = njit(cache=True, nogil=True, error_model="numpy", fastmath=flags)(function)
-    return compiled
+            target = out.ctypes.data + h * out.strides[0] + start * 8
+            _copy(_rows(at[roots[h]]), _rows(target), width)
 
 
 @_jit_sum
@@ -451,28 +760,27 @@ def _solve(H: Array, g: Array, damping: Array, L: Array, step: Array) -> bool:
 
 
 @_jit
-def _block_values(code: Array, literals: Array, c: Array, V: Array, X: Array, out: Array) -> None:
-    """Write the values for constants c into ``out`` (n,), in blocks as wide as V."""
-    n = out.shape[0]
-    _fill(code, literals, c, V)
-    for start in range(0, n, V.shape[1]):
-        width = min(V.shape[1], n - start)
-        _forward(code, V, start, width, X)
-        out[start : start + width] = V[code.shape[0] - 1, :width]
-
-
-@_jit
-def _block_jacobian(code: Array, literals: Array, c: Array, V: Array, A: Array, X: Array, J: Array) -> None:
+def _block_jacobian(
+    code: Array,
+    literals: Array,
+    c: Array,
+    V: Array,
+    at: Array,
+    A: Array,
+    g_at: Array,
+    X: Array,
+    J: Array,
+) -> None:
     """Write the derivatives at constants c into J (k, n); V may hold another point's values if n is long."""
     n = J.shape[1]
     if n <= V.shape[1]:  # V still holds this very point
-        _reverse(code, V, A, 0, n, J)
+        _reverse(code, at, A, g_at, 0, n, J)
         return
     _fill(code, literals, c, V)
     for start in range(0, n, V.shape[1]):
         width = min(V.shape[1], n - start)
-        _forward(code, V, start, width, X)
-        _reverse(code, V, A, start, width, J)
+        _forward(code, V, at, start, width, X)
+        _reverse(code, at, A, g_at, start, width, J)
 
 
 @_jit
@@ -498,7 +806,9 @@ def _descend(
     max_iterations: int,
     max_constant: float,
     V: Array,
+    at: Array,
     A: Array,
+    g_at: Array,
     J: Array,
     work: Array,
 ) -> tuple[float, int, bool]:
@@ -508,14 +818,14 @@ def _descend(
     f, r, f_new, r_new = work[0], work[1], work[2], work[3]
     H, L = np.empty((k, k)), np.zeros((k, k))
     g, step, trial, damping, scale = np.empty(k), np.empty(k), np.empty(k), np.empty(k), np.zeros(k)
-    _block_values(code, literals, c, V, X, f)
+    _values(code, literals, c, V, at, X, f)
     a, loss = _residual(f, y, affine, unit, r)
     evaluations = 1
     for factor in (0.1, 10.0, -1.0, 0.01, 100.0, -0.1):
         if loss < np.inf or k == 0 or max_iterations == 0:
             break
         trial[:] = c * factor
-        _block_values(code, literals, trial, V, X, f)
+        _values(code, literals, trial, V, at, X, f)
         a, loss = _residual(f, y, affine, unit, r)
         evaluations += 1
         if loss < np.inf:
@@ -527,7 +837,7 @@ def _descend(
         if loss <= 1e-31 * n:
             return loss, evaluations, True
         if fresh:
-            _block_jacobian(code, literals, c, V, A, X, J)
+            _block_jacobian(code, literals, c, V, at, A, g_at, X, J)
             _normal_equations(J, f, r, a, affine, 1.0 if affine else unit, H, g)
             for i in range(k):
                 scale[i] = max(scale[i], H[i, i])
@@ -546,7 +856,7 @@ def _descend(
             for i in range(k):
                 predicted += step[i] * (damping[i] * step[i] + g[i])
             if _within(trial, max_constant):
-                _block_values(code, literals, trial, V, X, f_new)
+                _values(code, literals, trial, V, at, X, f_new)
                 a_new, new = _residual(f_new, y, affine, unit, r_new)
                 evaluations += 1
         if new < loss:
@@ -591,13 +901,30 @@ def fit_kernel(
     width = n if n <= 2 * BLOCK else BLOCK
     V = np.empty((code.shape[0], width))
     A = np.empty((code.shape[0], width))
+    at = np.empty(code.shape[0], dtype=np.int64)
+    g_at = np.empty(code.shape[0], dtype=np.int64)
+    _locate(V, at)
     J = np.empty((k, n))
     work = np.empty((4, n))
     lowest, evaluations, used, converged = np.inf, 0, 0, False
     best[:] = starts[0]
     for s in range(starts.shape[0]):
         loss, spent, done = _descend(
-            code, literals, X, y, affine, unit, starts[s], max_iterations, max_constant, V, A, J, work
+            code,
+            literals,
+            X,
+            y,
+            affine,
+            unit,
+            starts[s],
+            max_iterations,
+            max_constant,
+            V,
+            at,
+            A,
+            g_at,
+            J,
+            work,
         )
         evaluations += spent
         used += 1
