@@ -97,7 +97,7 @@ def test_the_best_of_all_origins_is_never_behind_that_of_one():
 def test_the_score_weighs_error_and_tokens():
     archive = _archive(complexity_weight=0.1)
     assert archive.selection_score(0.01, 5) == pytest.approx(-1.5)
-    assert archive.selection_score(0.0, 5) == archive.selection_score(1e-21, 5) == pytest.approx(-11.5)
+    assert archive.selection_score(0.0, 5) == archive.selection_score(1e-21, 5) == pytest.approx(-19.5)
 
 
 def test_the_front_is_simplest_first_and_dominated_by_nothing():
