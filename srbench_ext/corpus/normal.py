@@ -216,7 +216,19 @@ def _factors(node: Node) -> dict[Node, int]:
                 stack.append((child, power))
             else:
                 powers[child] = powers.get(child, 0) + power
-    return powers
+    return _without_squared_roots(powers)
+
+
+def _without_squared_roots(powers: dict[Node, int]) -> dict[Node, int]:
+    """Replace an even power of a root by a power of what stands under it."""
+    result: dict[Node, int] = {}
+    for base, power in powers.items():
+        if isinstance(base, tuple) and base[0] == "sqrt" and power % 2 == 0:
+            for factor, inner in _factors(base[1]).items():
+                result[factor] = result.get(factor, 0) + inner * power // 2
+        else:
+            result[base] = result.get(base, 0) + power
+    return result
 
 
 def _power(base: Node, power: int) -> Node:

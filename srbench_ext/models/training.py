@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +95,7 @@ class Trainer:
         )
         self.step = 0
         self.seconds = 0.0
+        self.interrupted = False
         self.truth_hits: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
 
@@ -132,6 +136,8 @@ class Trainer:
     def run(self, *, minutes: float | None = None, steps: int | None = None, decay_steps: int = 0) -> None:
         """Train for a time or a number of steps.
 
+        An interrupt (Ctrl-C) or a termination signal ends it after the step, with a checkpoint.
+
         Parameters
         ----------
         minutes : float, optional
@@ -144,12 +150,19 @@ class Trainer:
         """
         if decay_steps:
             steps = decay_steps
+        with _stop_on_signals() as stopped:
+            self._loop(stopped, minutes, steps, decay_steps)
+            self.interrupted = stopped.is_set()
+
+    def _loop(
+        self, stopped: threading.Event, minutes: float | None, steps: int | None, decay_steps: int
+    ) -> None:
         started = saved = time.monotonic()
         first = self.step
         window: list[tuple[Tensor, Tensor, int]] = []
         window_start = started
         batches = self._batches()
-        while steps is None or self.step - first < steps:
+        while not stopped.is_set() and (steps is None or self.step - first < steps):
             now = time.monotonic()
             if minutes is not None and now - started > 60 * minutes:
                 break
@@ -273,6 +286,22 @@ class Trainer:
         }
 
 
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Turn SIGINT and SIGTERM into an event; outside of the main thread there is nothing to catch."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    caught = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in caught}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _same(pool: Pool) -> Pool:
     return pool
 
@@ -306,6 +335,13 @@ def train_release(
     -------
     dict
         The card.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a checkpoint and ``resume`` is false.
+    KeyboardInterrupt
+        If a signal ended the training; the checkpoint is written before.
     """
     trainer = Trainer(folder, corpus, model_config or FoundationConfig(), config or TrainingConfig())
     if not resume and (folder / "checkpoint.pt").exists():
@@ -316,6 +352,8 @@ def train_release(
     stable, first = 60 * minutes * (1 - decay_share), trainer.step
     started = time.monotonic()
     trainer.run(minutes=stable / 60)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
     per_step = (time.monotonic() - started) / max(1, trainer.step - first)
     trainer.run(decay_steps=max(1, int(60 * minutes * decay_share / per_step)))
     return save_weights(trainer.model, folder / f"{name}.safetensors", trainer.card())

@@ -54,7 +54,6 @@ def test_normal_form_of_any_tree_keeps_the_values(node: Node) -> None:
     assert_same_values(node, normalise(node), POINTS)
 
 
-@pytest.mark.xfail(strict=True, reason="a factor that starts with an integer goes with the integer")
 def test_factor_that_starts_with_an_integer_factor_is_kept() -> None:
     node = ("mul", 2.5, ("mul", "2", ("sub", "2", "x0")))
     assert_same_values(node, normalise(node), POINTS)
@@ -96,7 +95,6 @@ def test_writings_of_one_formula_have_one_normal_form(
         assert flatten(normalise(unflatten(writing))) == normal
 
 
-@pytest.mark.xfail(strict=True, reason="roots multiply to a square only after the square is written")
 def test_product_of_equal_roots_is_what_stands_under_them() -> None:
     assert normalise(("mul", ("sqrt", "x0"), ("sqrt", "x0"))) == "x0"
 
@@ -154,7 +152,6 @@ def test_outer_scale_and_offset_are_dropped_and_inner_ones_kept(
     assert flatten(strip_affine(unflatten(formula))) == stripped
 
 
-@pytest.mark.xfail(strict=True, reason="a number at the end of a chain of three is not seen")
 @pytest.mark.parametrize(
     ("formula", "stripped"),
     [

@@ -55,7 +55,6 @@ def test_resumed_training_is_the_uninterrupted_one(tmp_path: Path, stopped_at: i
     assert after.rejected == whole.rejected
 
 
-@pytest.mark.xfail(strict=True, reason="the pool after the last step is drawn and counted twice")
 def test_rejections_are_counted_once_when_training_stops_after_a_pool(tmp_path: Path) -> None:
     whole = trainer(tmp_path / "whole")
     whole.run(steps=8)
