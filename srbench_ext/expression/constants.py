@@ -7,6 +7,7 @@ root mean square first: the result does not depend on its unit.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,9 +20,16 @@ import numpy.typing as npt
 from srbench_ext.errors import InputError
 from srbench_ext.expression.affine import absorb_offset, absorb_scale
 from srbench_ext.expression.core import Expression
-from srbench_ext.expression.kernels import column_kernel, fit_kernel
+from srbench_ext.expression.kernels import (
+    affine_kernel,
+    column_kernel,
+    fit_kernel,
+    loss_kernel,
+    target_kernel,
+    value_kernel,
+)
 from srbench_ext.expression.plan import FitPlan, fit_plan
-from srbench_ext.expression.program import FloatArray, as_columns, compile_prefix
+from srbench_ext.expression.program import FloatArray, as_columns, as_prefix, compile_prefix
 
 __all__ = ["ConstantFit", "fit_constants", "fit_constants_many", "warm_up"]
 
@@ -77,27 +85,24 @@ class _Target:
                 f"y must have one value for each of the {self.columns.shape[1]} rows of X, and at least one. "
                 f"Got shape {self.y.shape}."
             )
-        if not np.isfinite(self.y).all():
-            raise InputError(f"y has {np.sum(~np.isfinite(self.y))} values that are not finite. Remove them.")
-        largest = float(np.abs(self.y).max()) or 1.0
-        unit = self.y / largest
-        self.mean = float(unit.mean()) * largest
-        self.rms = (float(np.sqrt(np.mean(unit**2))) or 1.0) * largest
-        centred = unit - unit.mean()
-        spread = float(np.sqrt(np.mean(centred**2)))
-        self.varies = spread > 1e-15
-        self.centred = centred / (spread or 1.0)
-        self.scaled = self.y / self.rms
+        self.centred, self.scaled = np.empty_like(self.y), np.empty_like(self.y)
+        bad, self.mean, self.rms, self.varies = target_kernel(self.y, self.centred, self.scaled)
+        if bad:
+            raise InputError(f"y has {bad} values that are not finite. Remove them.")
+
+    def check_columns(self, needed: int) -> None:
+        if len(self.columns) < needed:
+            raise InputError(
+                f"The formula uses column x{needed - 1} but X has {len(self.columns)} columns. "
+                "Give the table the formula was made for."
+            )
 
     def loss(self, expression: Expression) -> float:
         values = compile_prefix(expression.prefix).evaluate_columns(self.columns, expression.constants)
         return self.loss_of(values)
 
     def loss_of(self, values: FloatArray) -> float:
-        with np.errstate(all="ignore"):
-            error = (values - self.y) / self.rms
-            loss = float(error @ error) / len(error) * self.rms * self.rms
-        return loss if np.isfinite(loss) else np.inf
+        return float(loss_kernel(values, self.y, self.rms))
 
 
 def fit_constants(
@@ -151,7 +156,7 @@ def fit_constants(
     """
     options = _Options(scale_and_offset, n_starts, max_iterations, deadline, max_constant)
     target = _Target(X, y)
-    prefix, starts, names = _prepare(skeleton, options, rng or np.random.default_rng(0))
+    prefix, starts, names = _prepare(skeleton, options, rng)
     return _fit(target, prefix, starts, names, options)
 
 
@@ -176,7 +181,8 @@ def fit_constants_many(
     """
     options = _Options(scale_and_offset, n_starts, max_iterations, deadline, max_constant)
     target = _Target(X, y)
-    rng = rng or np.random.default_rng(0)
+    if n_starts > 1:
+        rng = rng or np.random.default_rng(0)
     prepared = (_prepare(skeleton, options, rng) for skeleton in skeletons)
     if n_jobs > 1:
         yield from _fit_in_threads(target, prepared, options, n_jobs)
@@ -210,17 +216,18 @@ def _expired(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() >= deadline
 
 
-def _prepare(skeleton: Skeleton, options: _Options, rng: np.random.Generator) -> _Prepared:
+def _prepare(skeleton: Skeleton, options: _Options, rng: np.random.Generator | None) -> _Prepared:
     """Return prefix, starts (s, k) for all constants of the skeleton, and column names."""
     if isinstance(skeleton, Expression):
         prefix, names = skeleton.prefix, skeleton.names
         first = np.array(skeleton.constants)
     else:
-        prefix, names = compile_prefix(skeleton).prefix, None
+        prefix, names = as_prefix(skeleton), None
         first = np.ones(prefix.count("C"))
     starts = np.empty((max(1, options.n_starts), len(first)))
     starts[0] = first
     if starts[1:].size:
+        rng = rng or np.random.default_rng(0)  # costs as much as a short fit
         # field experience: half of all constants in formulas lie within a factor of 3 of 1, few are negative
         sizes = np.exp(rng.normal(scale=1.2, size=starts[1:].shape))
         starts[1:] = np.where(rng.random(starts[1:].shape) < 0.25, -sizes, sizes)
@@ -235,12 +242,12 @@ def _fit(
     options: _Options,
 ) -> ConstantFit:
     plan = fit_plan(prefix, options.scale_and_offset)
-    if options.scale_and_offset and not (plan.has_variables and target.varies):
+    if options.scale_and_offset and not (plan.n_columns and target.varies):
         return _constant_fit(target, names)
-    columns = np.empty((len(plan.roots), target.columns.shape[1]))
+    columns = np.empty((len(plan.roots), len(target.y)))
     if len(plan.roots):
-        compile_prefix(plan.core).check_columns(target.columns)
-        column_kernel(*plan.outer, plan.roots, target.columns, columns)
+        target.check_columns(plan.n_columns)
+        column_kernel(plan.outer_code, plan.outer_literals, plan.roots, target.columns, columns)
     starts = np.ascontiguousarray(starts[:, plan.kept])
     values, evaluations, used, converged = _search(target, plan, columns, starts, options)
     expression, loss = _assemble(target, plan, columns, values, prefix, options, names)
@@ -258,7 +265,7 @@ def _search(
     """Run the starts, all at once or, where a deadline could be overrun, one by one."""
     affine = options.scale_and_offset
     y, unit = (target.centred, 1.0) if affine else (target.scaled, target.rms)
-    work = len(plan.inner.code) * len(y)
+    work = len(plan.code) * len(y)
     watched = options.deadline is not None and work * options.max_iterations * len(starts) > _SLOW_WORK
     batches = [starts[i : i + 1] for i in range(len(starts))] if watched else [starts]
     best, lowest, converged = starts[0].copy(), np.inf, False
@@ -272,8 +279,8 @@ def _search(
             break
         found = np.empty(batch.shape[1])
         loss, spent, begun, done = fit_kernel(
-            plan.inner.code,
-            plan.inner.literals,
+            plan.code,
+            plan.literals,
             columns,
             y,
             affine,
@@ -303,13 +310,12 @@ def _assemble(
 ) -> tuple[Expression, float]:
     """Return the whole formula, scale and offset included, and its loss."""
     constants = tuple(values.tolist())
-    f = plan.inner.evaluate_columns(columns, constants) if len(columns) else None
-    if f is None:
-        f = compile_prefix(plan.core).evaluate_columns(target.columns, constants)
+    f = np.empty(len(target.y))
+    value_kernel(plan.code, plan.literals, values, columns, f)
     if not options.scale_and_offset:
         return Expression(prefix, constants, names), target.loss_of(f)
-    a, b = _scale_and_offset(f, target)
-    if not (np.isfinite(a) and np.isfinite(b)):
+    a, b = affine_kernel(f, target.y, target.mean, target.rms)
+    if not (math.isfinite(a) and math.isfinite(b)):
         return Expression(prefix, _all_constants(prefix, plan, constants), names), np.inf
     if a == 0.0:
         fit = _constant_fit(target, names)
@@ -324,20 +330,6 @@ def _all_constants(prefix: tuple[str, ...], plan: FitPlan, constants: tuple[floa
     for index, value in zip(plan.kept, constants, strict=True):
         full[index] = value
     return tuple(full)
-
-
-def _scale_and_offset(f: FloatArray, target: _Target) -> tuple[float, float]:
-    with np.errstate(all="ignore"):
-        mean = float(f.mean())
-        centred = f - mean
-        size = float(np.abs(centred).max())
-        if not np.isfinite(size):
-            return np.nan, np.nan
-        if size <= 1e-13 * abs(mean):
-            return 0.0, target.mean
-        unit = centred / size
-        a = float(unit @ ((target.y - target.mean) / target.rms) / (unit @ unit)) * target.rms / size
-        return a, target.mean - a * mean
 
 
 def _with_affine(

@@ -15,15 +15,15 @@ from srbench_ext.expression.operators import (
     CONSTANT,
     OPERATORS,
     PI,
-    arity,
     is_integer,
     is_variable,
     variable_index,
 )
 
-__all__ = ["MAX_TOKENS", "Expression", "check_prefix", "subtree_end"]
+__all__ = ["ARITIES", "MAX_TOKENS", "Expression", "check_prefix", "subtree_end"]
 
 MAX_TOKENS = 10_000
+_MOST_TOKENS_KEPT = 10_000
 _MAX_DIGITS = 15  # an integer token is exact in float64; a column number is far smaller
 
 
@@ -154,19 +154,16 @@ def check_prefix(prefix: tuple[str, ...]) -> tuple[int, tuple[int, ...]]:
     if not 0 < len(prefix) <= MAX_TOKENS:
         raise ExpressionError(f"A formula has 1 to {MAX_TOKENS} tokens. Got {len(prefix)}.")
     missing = 1
-    variables = set()
     for position, token in enumerate(prefix):
         if missing == 0:
             raise ExpressionError(
                 f"The formula is complete after {position} tokens, but {token!r} follows. Remove it."
             )
-        _check_token(token)
-        missing += arity(token) - 1
-        if is_variable(token):
-            variables.add(variable_index(token))
+        missing += ARITIES[token] - 1
     if missing:
         raise ExpressionError(f"The formula {' '.join(prefix)[:200]!r} lacks {missing} operands at its end.")
-    return prefix.count(CONSTANT), tuple(sorted(variables))
+    columns = sorted({int(token[1:]) for token in prefix if token[0] == "x"})
+    return prefix.count(CONSTANT), tuple(columns)
 
 
 def _check_token(token: str) -> None:
@@ -183,10 +180,25 @@ def _check_token(token: str) -> None:
     )
 
 
+class _Arities(dict[str, int]):
+    """How many operands each token takes, known tokens being looked up and new ones checked once."""
+
+    def __missing__(self, token: str) -> int:
+        _check_token(token)
+        if len(self) < _MOST_TOKENS_KEPT:
+            self[token] = 0
+        return 0
+
+
+ARITIES = _Arities({name: operator.arity for name, operator in OPERATORS.items()})
+"""Arity by token; looking up what is no token raises ExpressionError."""
+
+
 def subtree_end(prefix: tuple[str, ...] | list[str], start: int) -> int:
     """Return the position after the subtree that begins at ``start``."""
+    arities = ARITIES
     missing = 1
     while missing:
-        missing += arity(prefix[start]) - 1
+        missing += arities[prefix[start]] - 1
         start += 1
     return start

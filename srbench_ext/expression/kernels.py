@@ -36,9 +36,12 @@ __all__ = [
     "OP_CONSTANT",
     "OP_INTEGER_POWER",
     "OP_LITERAL",
+    "affine_kernel",
     "column_kernel",
     "fit_kernel",
     "jacobian_kernel",
+    "loss_kernel",
+    "target_kernel",
     "unary_kernel",
     "value_kernel",
 ]
@@ -677,6 +680,73 @@ def _dot(a: Array, b: Array) -> float:
     for r in range(a.shape[0]):
         total += a[r] * b[r]
     return total
+
+
+@_jit
+def target_kernel(y: Array, centred: Array, scaled: Array) -> tuple[int, float, float, bool]:
+    """Write y with mean 0 and mean square 1, and y over its root mean square.
+
+    Returns how many values are not finite (if any, nothing else holds), the mean, the root mean square (1 for
+    zeros) and whether y varies.
+    """
+    n = y.shape[0]
+    largest = 0.0
+    bad = 0
+    for r in range(n):
+        bad += 0 if math.isfinite(y[r]) else 1
+        largest = max(largest, abs(y[r]))
+    if bad or n == 0:
+        return bad, 0.0, 1.0, False
+    if largest == 0.0:
+        largest = 1.0
+    for r in range(n):
+        scaled[r] = y[r] / largest
+    mean = _mean(scaled)
+    rms = math.sqrt(_dot(scaled, scaled) / n)
+    for r in range(n):
+        centred[r] = scaled[r] - mean
+    spread = math.sqrt(_dot(centred, centred) / n)
+    for r in range(n):
+        centred[r] /= spread if spread > 0.0 else 1.0
+        scaled[r] /= rms if rms > 0.0 else 1.0
+    return 0, mean * largest, (rms if rms > 0.0 else 1.0) * largest, spread > 1e-15
+
+
+@_jit
+def loss_kernel(values: Array, y: Array, rms: float) -> float:
+    """Return the mean squared error, computed in units of ``rms``; infinite if it is not finite."""
+    n = y.shape[0]
+    total = 0.0
+    for r in range(n):
+        error = (values[r] - y[r]) / rms
+        total += error * error
+    loss = total / n * rms * rms
+    return loss if math.isfinite(loss) else np.inf
+
+
+@_jit
+def affine_kernel(f: Array, y: Array, mean: float, rms: float) -> tuple[float, float]:
+    """Return the scale and offset that bring f (n,) nearest to y, whose mean and root mean square are given.
+
+    NaN if f is not finite; scale 0 if f does not vary.
+    """
+    n = y.shape[0]
+    centre = _mean(f)
+    size = 0.0
+    for r in range(n):
+        far = abs(f[r] - centre)
+        if not far < np.inf:
+            return np.nan, np.nan
+        size = max(size, far)
+    if size <= 1e-13 * abs(centre):
+        return 0.0, mean
+    fy, ff = 0.0, 0.0
+    for r in range(n):
+        unit = (f[r] - centre) / size
+        fy += unit * ((y[r] - mean) / rms)
+        ff += unit * unit
+    a = fy / ff * rms / size
+    return a, mean - a * centre
 
 
 @_jit

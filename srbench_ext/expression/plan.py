@@ -7,16 +7,17 @@ form finds them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from srbench_ext.expression.core import subtree_end
-from srbench_ext.expression.kernels import OP_COLUMN, OP_INTEGER_POWER, OP_LITERAL
-from srbench_ext.expression.operators import CONSTANT, is_variable
-from srbench_ext.expression.program import FloatArray, Program, compile_prefix
+from srbench_ext.expression.core import ARITIES, check_prefix, subtree_end
+from srbench_ext.expression.kernels import OP_COLUMN, OP_CONSTANT, OP_INTEGER_POWER, OP_LITERAL
+from srbench_ext.expression.operators import CONSTANT, PI
+from srbench_ext.expression.program import OPCODES, FloatArray, as_code, is_small
 
 __all__ = ["FitPlan", "fit_plan"]
 
@@ -34,39 +35,43 @@ class FitPlan:
         The skeleton without its outer scale and offset.
     kept : tuple of int
         Which of the skeleton's constants the core has.
-    has_variables : bool
-        Whether the core depends on the table at all.
-    inner : Program
-        The core with the subtrees that have no constants as columns ``x0`` ... ``x(h-1)``.
-    outer : tuple of (m, 4) int64 array and (l,) float64 array
-        Code and literals of all those subtrees, behind each other.
+    n_columns : int
+        Number of columns a table must have at least; 0 if the core does not depend on the table.
+    code, literals : (m, 4) int64 array and (l,) float64 array
+        The core, the subtrees that have no constants being columns 0 ... h-1.
+    outer_code, outer_literals : (o, 4) int64 array and (p,) float64 array
+        All those subtrees, behind each other.
     roots : (h,) int64 array
-        The node of each such subtree in ``outer``.
+        The node of each such subtree in ``outer_code``.
     """
 
     core: Prefix
     kept: tuple[int, ...]
-    has_variables: bool
-    inner: Program
-    outer: tuple[IntArray, FloatArray]
+    n_columns: int
+    code: IntArray
+    literals: FloatArray
+    outer_code: IntArray
+    outer_literals: FloatArray
     roots: IntArray
 
 
 @lru_cache(maxsize=4096)
 def fit_plan(prefix: Prefix, scale_and_offset: bool) -> FitPlan:
     """Take a skeleton apart for fitting; the last few thousand plans are kept."""
+    check_prefix(prefix)
     start, end = _affine_core(prefix) if scale_and_offset else (0, len(prefix))
     core = prefix[start:end]
     first = prefix[:start].count(CONSTANT)
-    inner, subtrees = _hoist(core)
-    outer, roots = _concatenate(subtrees)
+    inner, outer, roots, n_columns = _split(core)
     return FitPlan(
         core=core,
         kept=tuple(range(first, first + core.count(CONSTANT))),
-        has_variables=any(map(is_variable, core)),
-        inner=compile_prefix(inner),
-        outer=outer,
-        roots=roots,
+        n_columns=n_columns,
+        code=as_code(inner.code),
+        literals=np.array(inner.literals, dtype=np.float64),
+        outer_code=as_code(outer.code),
+        outer_literals=np.array(outer.literals, dtype=np.float64),
+        roots=np.array(roots, dtype=np.int64),
     )
 
 
@@ -78,7 +83,7 @@ def _affine_core(prefix: Prefix) -> tuple[int, int]:
         if head not in ("mul", "add", "sub", "div"):
             return start, end
         middle = subtree_end(prefix, start + 1)
-        if _is_free_number(prefix[start + 1 : middle]) and head != "div":
+        if head != "div" and _is_free_number(prefix[start + 1 : middle]):
             start = middle
         elif _is_free_number(prefix[middle:end]):
             start, end = start + 1, middle
@@ -87,48 +92,74 @@ def _affine_core(prefix: Prefix) -> tuple[int, int]:
 
 
 def _is_free_number(part: Prefix) -> bool:
-    return CONSTANT in part and not any(map(is_variable, part))
+    return CONSTANT in part and not any(token[0] == "x" for token in part)
 
 
-def _hoist(core: Prefix) -> tuple[Prefix, dict[Prefix, int]]:
-    """Replace the largest subtrees without constants by columns, equal ones by the same column."""
-    tokens: list[str] = []
-    columns: dict[Prefix, int] = {}
-    position = 0
-    while position < len(core):
-        end = subtree_end(core, position)
-        part = core[position:end]
-        if CONSTANT in part:
-            tokens.append(core[position])
-            position += 1
-        elif len(part) == 1 and not is_variable(part[0]):
-            tokens.append(part[0])
-            position += 1
-        else:
-            tokens.append(f"x{columns.setdefault(part, len(columns))}")
-            position = end
-    return tuple(tokens), columns
+@dataclass(slots=True)
+class _Code:
+    """Nodes in the making, flat, and their literals."""
+
+    code: list[int] = field(default_factory=list)
+    literals: list[float] = field(default_factory=list)
+
+    def add(self, op: int, first: int, second: int, below: int) -> int:
+        self.code += (op, first, second, below)
+        return len(self.code) // 4 - 1
+
+    def number(self, value: float) -> int:
+        self.literals.append(value)
+        return self.add(OP_LITERAL, len(self.literals) - 1, 0, 0)
 
 
-def _concatenate(subtrees: dict[Prefix, int]) -> tuple[tuple[IntArray, FloatArray], IntArray]:
-    codes: list[IntArray] = []
-    literals: list[FloatArray] = []
+_NUMBER, _STATIC, _FITTED = -1, 0, 1  # the last two say whether a constant is below
+_Part = tuple[int, int, float]  # kind, node in the code of its kind, value of a number
+
+
+def _split(core: Prefix) -> tuple[_Code, _Code, list[int], int]:
+    """Return the fitted part, the part without constants, its largest subtrees and the columns needed."""
+    inner, outer = _Code(), _Code()
     roots: list[int] = []
-    nodes = numbers = 0
-    for part in subtrees:
-        program = compile_prefix(part)
-        code = program.code.copy()
-        for row in code:
-            if row[0] == OP_LITERAL:
-                row[1] += numbers
-            elif row[0] != OP_COLUMN:
-                row[1] += nodes
-                row[2] += 0 if row[0] == OP_INTEGER_POWER else nodes
-        codes.append(code)
-        literals.append(program.literals)
-        nodes += len(code)
-        numbers += len(program.literals)
-        roots.append(nodes - 1)
-    empty = np.empty((0, 4), dtype=np.int64)
-    joined = np.concatenate([empty, *codes]), np.concatenate([np.empty(0), *literals])
-    return joined, np.array(roots, dtype=np.int64)
+    columns: dict[int, int] = {}  # of each subtree in ``outer`` that is a column of ``inner``: its node there
+    variables: dict[str, int] = {}
+    stack: list[_Part] = []
+    seen, n_columns = core.count(CONSTANT), 0
+
+    def fitted(part: _Part) -> int:
+        kind, node, value = part
+        if kind == _FITTED:
+            return node
+        if kind == _NUMBER:
+            return inner.number(value)
+        if node not in columns:
+            columns[node] = len(roots)
+            roots.append(node)
+        return inner.add(OP_COLUMN, columns[node], 0, 0)
+
+    def static(part: _Part) -> int:
+        return outer.number(part[2]) if part[0] == _NUMBER else part[1]
+
+    for token in reversed(core):
+        arity = ARITIES[token]
+        if arity:
+            a = stack.pop()
+            b = stack.pop() if arity == 2 else a
+            kind = _FITTED if a[0] == _FITTED or b[0] == _FITTED else _STATIC
+            target, place = (inner, fitted) if kind == _FITTED else (outer, static)
+            if token == "pow" and b[0] == _NUMBER and is_small(b[2]):
+                node = target.add(OP_INTEGER_POWER, place(a), int(b[2]), kind)
+            else:
+                first = place(a)
+                node = target.add(OPCODES[token], first, place(b) if arity == 2 else first, kind)
+            stack.append((kind, node, 0.0))
+        elif token == CONSTANT:
+            seen -= 1
+            stack.append((_FITTED, inner.add(OP_CONSTANT, seen, 0, 1), 0.0))
+        elif token[0] == "x":
+            if token not in variables:
+                variables[token] = outer.add(OP_COLUMN, int(token[1:]), 0, 0)
+                n_columns = max(n_columns, int(token[1:]) + 1)
+            stack.append((_STATIC, variables[token], 0.0))
+        else:
+            stack.append((_NUMBER, 0, math.pi if token == PI else float(token)))
+    fitted(stack[0])
+    return inner, outer, roots, n_columns

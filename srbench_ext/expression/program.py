@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.errors import ExpressionError, InputError
-from srbench_ext.expression.core import check_prefix
+from srbench_ext.expression.core import ARITIES, check_prefix
 from srbench_ext.expression.kernels import (
     OP_COLUMN,
     OP_CONSTANT,
@@ -20,18 +20,14 @@ from srbench_ext.expression.kernels import (
     jacobian_kernel,
     value_kernel,
 )
-from srbench_ext.expression.operators import (
-    CONSTANT,
-    OPERATORS,
-    PI,
-    is_variable,
-    variable_index,
-)
+from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI
 
-__all__ = ["Program", "as_columns", "compile_prefix"]
+__all__ = ["OPCODES", "Program", "as_code", "as_columns", "as_prefix", "compile_prefix", "is_small"]
 
 FloatArray = npt.NDArray[np.float64]
 
+OPCODES = {name: operator.opcode for name, operator in OPERATORS.items()}
+_POW = OPCODES["pow"]
 _MAX_POWER = 64  # larger integer exponents go through the general power
 
 
@@ -134,37 +130,46 @@ def as_columns(X: npt.ArrayLike) -> FloatArray:
 @lru_cache(maxsize=4096)
 def _compile(prefix: tuple[str, ...]) -> Program:
     n_constants, variables = check_prefix(prefix)
-    rows: list[tuple[int, int, int, int]] = []
+    code: list[int] = []  # flat, four numbers a node: faster than a list of rows
     literals: list[float] = []
+    below: list[int] = []  # by node, whether a constant is below it
     stack: list[int] = []
     seen = n_constants
-    for token in reversed(prefix):
-        operator = OPERATORS.get(token)
-        if operator is not None:
+    for node, token in enumerate(reversed(prefix)):
+        arity = ARITIES[token]
+        if arity:
             first = stack.pop()
-            second = stack.pop() if operator.arity == 2 else first
-            rows.append(_operator_row(operator.opcode, first, second, rows, literals))
+            second = stack.pop() if arity == 2 else first
+            below.append(below[first] | below[second])
+            opcode = OPCODES[token]
+            if opcode == _POW and code[4 * second] == OP_LITERAL and is_small(literals[code[4 * second + 1]]):
+                code += (OP_INTEGER_POWER, first, int(literals[code[4 * second + 1]]), below[first])
+            else:
+                code += (opcode, first, second, below[node])
         elif token == CONSTANT:
             seen -= 1
-            rows.append((OP_CONSTANT, seen, 0, 1))
-        elif is_variable(token):
-            rows.append((OP_COLUMN, variable_index(token), 0, 0))
+            below.append(1)
+            code += (OP_CONSTANT, seen, 0, 1)
+        elif token[0] == "x":
+            below.append(0)
+            code += (OP_COLUMN, int(token[1:]), 0, 0)
         else:
-            rows.append((OP_LITERAL, len(literals), 0, 0))
+            below.append(0)
+            code += (OP_LITERAL, len(literals), 0, 0)
             literals.append(math.pi if token == PI else float(token))
-        stack.append(len(rows) - 1)
+        stack.append(node)
     n_columns = variables[-1] + 1 if variables else 0
-    return Program(prefix, n_constants, n_columns, np.array(rows, dtype=np.int64), np.array(literals))
+    return Program(prefix, n_constants, n_columns, as_code(code), np.array(literals, dtype=np.float64))
 
 
-def _operator_row(
-    opcode: int, first: int, second: int, rows: list[tuple[int, int, int, int]], literals: list[float]
-) -> tuple[int, int, int, int]:
-    if opcode == OPERATORS["pow"].opcode and rows[second][0] == OP_LITERAL:
-        exponent = literals[rows[second][1]]
-        if exponent.is_integer() and abs(exponent) <= _MAX_POWER:
-            return (OP_INTEGER_POWER, first, int(exponent), rows[first][3])
-    return (opcode, first, second, rows[first][3] | rows[second][3])
+def as_code(flat: list[int]) -> npt.NDArray[np.int64]:
+    """Return the nodes (m, 4) of a flat list."""
+    return np.array(flat, dtype=np.int64).reshape(-1, 4)
+
+
+def is_small(exponent: float) -> bool:
+    """Whether a power with this exponent is computed by multiplication."""
+    return exponent.is_integer() and abs(exponent) <= _MAX_POWER
 
 
 def compile_prefix(prefix: Iterable[str]) -> Program:
@@ -175,6 +180,14 @@ def compile_prefix(prefix: Iterable[str]) -> Program:
     ExpressionError
         If the tokens are not one complete formula.
     """
-    if isinstance(prefix, str):
-        raise ExpressionError(f"Tokens must be a sequence of strings. Got the string {prefix!r}.")
-    return _compile(tuple(prefix))
+    return _compile(as_prefix(prefix))
+
+
+def as_prefix(tokens: Iterable[str]) -> tuple[str, ...]:
+    """Return the tokens as a tuple; ExpressionError for a string, whose letters are not meant.
+
+    Whether they are a complete formula is not checked.
+    """
+    if isinstance(tokens, str):
+        raise ExpressionError(f"Tokens must be a sequence of strings. Got the string {tokens!r}.")
+    return tuple(tokens)
