@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import tomllib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -57,6 +59,11 @@ class Mixture:
     n_variables: dict[str, Any]
     points: dict[str, float]
     target: dict[str, float]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the shares and limits; methods trained on the same one may share a table."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 def load_mixture(text: str | None = None) -> Mixture:

@@ -65,7 +65,7 @@ class Trainer:
     Parameters
     ----------
     folder : Path
-        Holds ``checkpoint.pt`` and ``log.csv``.
+        Holds ``checkpoint.pt``, ``log.csv`` and, of a decay, ``decay.csv``.
     corpus : Corpus
     model_config : FoundationConfig
     config : TrainingConfig
@@ -172,7 +172,7 @@ class Trainer:
             self.step += 1
             if self.step % 100 == 0:
                 elapsed = time.monotonic() - window_start
-                self._log(window, elapsed, rate)
+                self._log("decay.csv" if decay_steps else "log.csv", window, elapsed, rate)
                 window, window_start = [], time.monotonic()
             if not decay_steps and now - saved > 60 * self.config.checkpoint_minutes:
                 self.seconds += now - saved
@@ -245,7 +245,7 @@ class Trainer:
         self.model.train()
         return {mode.strip("<>"): float(total[i, 0] / total[i, 1]) for i, mode in enumerate(MODES)}
 
-    def _log(self, window: list[tuple[Tensor, Tensor, int]], elapsed: float, rate: float) -> None:
+    def _log(self, name: str, window: list[tuple[Tensor, Tensor, int]], elapsed: float, rate: float) -> None:
         by_mode = torch.stack([entry[0] for entry in window]).sum(0)
         losses = (by_mode[:, 0] / by_mode[:, 1].clamp(min=1)).tolist()
         row: dict[str, Any] = {
@@ -261,7 +261,7 @@ class Trainer:
             row |= {f"validation_{k}": round(v, 4) for k, v in self.validate().items()}
         else:
             row |= {f"validation_{mode.strip('<>')}": "" for mode in MODES}
-        path = self.folder / "log.csv"
+        path = self.folder / name
         fresh = not path.exists()
         with path.open("a", newline="", encoding="utf8") as stream:
             writer = csv.DictWriter(stream, list(row))
@@ -271,7 +271,16 @@ class Trainer:
         print("  ".join(f"{key} {value}" for key, value in row.items() if value != ""), flush=True)
 
     def card(self) -> dict[str, Any]:
-        """Return what a card of these weights says: sizes, corpus, examples, losses, audit."""
+        """Return what a card of these weights says: sizes, corpus, examples, losses, audit.
+
+        The validation loss stands there twice: as trained, and with the weights rounded to float16 as
+        they ship.
+        """
+        exact = self.validate()
+        trained = {key: value.clone() for key, value in self.model.state_dict().items()}
+        self.model.load_state_dict({key: value.half().float() for key, value in trained.items()})
+        rounded = self.validate()
+        self.model.load_state_dict(trained)
         return {
             "model": self.model.config.to_dict(),
             "parameters": sum(p.numel() for p in self.model.parameters()),
@@ -280,7 +289,9 @@ class Trainer:
             "examples": self.examples,
             "steps": self.step,
             "hours": round(self.seconds / 3600, 3),
-            "validation_loss": self.validate(),
+            "validation_loss": exact,
+            "validation_loss_float16": rounded,
+            "corpus_sha256": self.corpus.mixture.sha256,
             "draws_rejected": dict(self.rejected),
             "benchmark_truths_met": dict(self.truth_hits),
         }
