@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from srbench_ext.expression.core import check_prefix
+from srbench_ext.expression.fingerprint import fingerprint
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI, is_integer, is_variable
 
 __all__ = [
@@ -310,6 +311,10 @@ def canonical_key(prefix: Iterable[str], constants: Sequence[float] | None = Non
         If the tokens are not one complete formula.
     """
     prefix = tuple(prefix)
+    if constants is None:
+        key = fingerprint(prefix)
+        if key is not None:
+            return key
     check_prefix(prefix)
     return _digest(normalise(prefix, constants).text)
 

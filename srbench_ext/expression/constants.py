@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from srbench_ext.errors import InputError
 from srbench_ext.expression.affine import absorb_offset, absorb_scale
+from srbench_ext.expression.canonical import canonical_key
 from srbench_ext.expression.core import Expression
 from srbench_ext.expression.kernels import (
     affine_kernel,
@@ -381,3 +382,4 @@ def warm_up() -> None:
     x = np.linspace(1.0, 2.0, 8)
     fit_constants(("exp", "mul", "C", "x0"), x[:, None], np.exp(0.5 * x), n_starts=1)
     compile_prefix(("mul", "C", "x0")).evaluate_with_jacobian(x[:, None], (1.0,))
+    canonical_key(("x0",))
