@@ -861,7 +861,7 @@ def _within(c: Array, bound: float) -> bool:
 @_jit
 def _stepped(step: Array, c: Array) -> bool:
     """Whether the step changes any constant noticeably."""
-    return bool(np.any(np.abs(step) > 1e-11 * (np.abs(c) + 1e-11)))
+    return bool(np.any(np.abs(step) > 1e-14 * (np.abs(c) + 1e-11)))
 
 
 @_jit

@@ -15,7 +15,7 @@ from srbench_ext.expression.core import Expression
 from srbench_ext.expression.evaluation import evaluate
 from srbench_ext.expression.operators import CONSTANT
 
-__all__ = ["same_values", "simplify"]
+__all__ = ["rewritten", "same_values", "simplify"]
 
 _LONGEST = 500  # tokens; longer formulas are returned as they are
 Tokens = list[str | float]
@@ -38,15 +38,25 @@ def simplify(e: Expression) -> Expression:
     -------
     Expression
     """
-    if len(e.prefix) > _LONGEST:
+    shorter = rewritten(e)
+    if shorter is None or shorter.complexity >= e.complexity:
         return e
+    return shorter if same_values(e, shorter) else e
+
+
+def rewritten(e: Expression) -> Expression | None:
+    """Return the formula in its normal form, be it shorter or not; None if it is too long or not finite.
+
+    The values may differ in rounding, and where the original is not defined.
+    """
+    if len(e.prefix) > _LONGEST:
+        return None
     tokens = _written(normalise(e.prefix, e.constants))
     constants = tuple(t for t in tokens if isinstance(t, float))
-    if len(tokens) >= len(e.prefix) or not all(map(math.isfinite, constants)):
-        return e
+    if len(tokens) > _LONGEST or not all(map(math.isfinite, constants)):
+        return None
     prefix = tuple(CONSTANT if isinstance(t, float) else t for t in tokens)
-    shorter = Expression(prefix, constants, e.names)
-    return shorter if same_values(e, shorter) else e
+    return Expression(prefix, constants, e.names)
 
 
 def same_values(a: Expression, b: Expression) -> bool:

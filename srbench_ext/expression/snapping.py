@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from srbench_ext.expression.constants import fit_constants
 from srbench_ext.expression.core import Expression
 from srbench_ext.expression.operators import CONSTANT, PI
-from srbench_ext.expression.simplification import simplify
+from srbench_ext.expression.pruning import Allowance, pruned
+from srbench_ext.expression.simplification import rewritten, simplify
 
 __all__ = ["plain_number", "snap_constants"]
 
 _QUANTILE = 3.841458820694124  # of chi-squared with one degree of freedom, at 95%
-_EXACT = 1e-24  # relative loss that rounding alone explains
+_ROUNDS = 3
 _NEAR = 1e-2  # how near a fraction, a multiple of pi or a root must be, relative
 _LARGEST = 1000  # largest integer that is tried
 
@@ -31,14 +31,20 @@ class _Slot:
 
 
 def snap_constants(
-    e: Expression, X: npt.ArrayLike, y: npt.ArrayLike, *, tolerance: float | None = None
+    e: Expression,
+    X: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    tolerance: float | None = None,
+    deadline: float | None = None,
 ) -> Expression:
     """Snap constants one by one to integers, small fractions, multiples of pi and roots of small integers.
 
     A constant is snapped when the loss, after the free constants were adjusted, does not rise by more than
     the tolerance. An integer or pi becomes a token of its own; a fraction, a multiple or a root stays a
-    constant with exactly that value. The formula never becomes longer; what became superfluous (a factor 1, a
-    term 0) is dropped.
+    constant with exactly that value. Terms and factors that the data do not need are dropped first, and what
+    became superfluous (a factor 1, a term 0) after; products of sums with constants are also tried in their
+    normal form. The formula never becomes longer.
 
     Parameters
     ----------
@@ -52,6 +58,8 @@ def snap_constants(
         Largest relative rise of the mean squared error for each constant. None stands for
         ``exp(3.84 / n) - 1``: the likelihood-ratio test of one parameter at 95% with normal errors. A loss
         below ``1e-24`` of the mean square of y is always allowed.
+    deadline : float or None
+        A time of ``time.monotonic()`` after which the best so far is returned.
 
     Returns
     -------
@@ -64,21 +72,32 @@ def snap_constants(
     """
     target = np.asarray(y, dtype=np.float64)
     rise = math.expm1(_QUANTILE / max(len(target), 1)) if tolerance is None else tolerance
-    unit = float(np.abs(target).max(initial=0.0)) or 1.0
-    floor = _EXACT * float(np.mean((target / unit) ** 2)) * unit * unit
+    allowance = Allowance(X, target, rise, deadline)
+    for _ in range(_ROUNDS):
+        short = pruned(e, allowance)
+        forms = [short, *(f for f in (rewritten(short),) if f is not None and f.prefix != short.prefix)]
+        snapped = min((_snapped(f, allowance) for f in forms), key=lambda f: f.complexity)
+        if snapped.prefix == e.prefix or allowance.expired:
+            return snapped if snapped.complexity <= e.complexity else e
+        e = snapped
+    return e
+
+
+def _snapped(e: Expression, allowance: Allowance) -> Expression:
+    """Snap the constants one by one, the one nearest to a plain number first."""
     slots = [_Slot(c) for c in e.constants]
-    slots, loss = _refitted(e, slots, X, y, iterations=0)
+    loss = allowance.loss(e)
     waiting = set(range(len(slots)))
-    while waiting and math.isfinite(loss):
+    while waiting and math.isfinite(loss) and not allowance.expired:
         index = min(waiting, key=lambda i: _distance(slots[i].value))
         waiting.remove(index)
         for tokens, value in _candidates(slots[index].value):
             trial = [*slots[:index], _Slot(value, tokens), *slots[index + 1 :]]
-            refitted, new = _refitted(e, trial, X, y)
-            if new <= max(loss * (1.0 + rise), floor):
+            refitted, new = _refitted(e, trial, allowance)
+            if new <= allowance.limit(loss):
                 slots, loss = refitted, new
                 break
-    return _tidied(e, slots, X, y, floor)
+    return _tidied(e, slots, allowance)
 
 
 def plain_number(value: float, tolerance: float) -> tuple[str, ...] | None:
@@ -89,13 +108,10 @@ def plain_number(value: float, tolerance: float) -> tuple[str, ...] | None:
     return None
 
 
-def _refitted(
-    e: Expression, slots: Sequence[_Slot], X: npt.ArrayLike, y: npt.ArrayLike, iterations: int = 10
-) -> tuple[list[_Slot], float]:
-    written = _write(e, slots, literal=True)
-    fit = fit_constants(written, X, y, scale_and_offset=False, n_starts=1, max_iterations=iterations)
-    values = iter(fit.expression.constants)
-    return [s if s.tokens is not None else _Slot(next(values)) for s in slots], fit.loss
+def _refitted(e: Expression, slots: Sequence[_Slot], allowance: Allowance) -> tuple[list[_Slot], float]:
+    adjusted, loss = allowance.refitted(_write(e, slots, literal=True))
+    values = iter(adjusted.constants)
+    return [s if s.tokens is not None else _Slot(next(values)) for s in slots], loss
 
 
 def _write(e: Expression, slots: Sequence[_Slot], *, literal: bool) -> Expression:
@@ -115,16 +131,13 @@ def _write(e: Expression, slots: Sequence[_Slot], *, literal: bool) -> Expressio
     return Expression(tuple(prefix), tuple(constants), e.names)
 
 
-def _tidied(
-    e: Expression, slots: Sequence[_Slot], X: npt.ArrayLike, y: npt.ArrayLike, floor: float
-) -> Expression:
+def _tidied(e: Expression, slots: Sequence[_Slot], allowance: Allowance) -> Expression:
     snapped = _write(e, slots, literal=False)
     short = simplify(snapped)
-    before, after = (
-        fit_constants(f, X, y, scale_and_offset=False, n_starts=1, max_iterations=0).loss
-        for f in (snapped, short)
-    )
-    return short if after <= max(before * (1.0 + 1e-9), floor) else snapped
+    if short is snapped:
+        return snapped
+    limit = max(allowance.loss(snapped) * (1.0 + 1e-9), allowance.floor)
+    return short if allowance.loss(short) <= limit else snapped
 
 
 def _distance(value: float) -> float:

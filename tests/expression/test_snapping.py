@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
 
-from srbench_ext.expression import evaluate, parse_infix, snap_constants
+from srbench_ext.expression import evaluate, fit_constants, parse_infix, snap_constants
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,45 @@ def test_inputs_are_not_written(table: np.ndarray) -> None:
     snap_constants(parse_infix("2.0000001*x0"), table, y)
     np.testing.assert_array_equal(table, before[0])
     np.testing.assert_array_equal(y, before[1])
+
+
+@pytest.mark.parametrize(
+    "fitted",
+    [
+        "sin(x1)*x0 + (-1.9e-15)*sqrt(x0) + 0.9999999999999999*x1**2",
+        "(x1**2*2.1101359963002104 + (-1.9e-15/x1) - (x1**3 - (x0 - sqrt(x0))*0.28)*4.2e-16)"
+        "*0.47390310470668356 + sin(x1)*x0",
+        "-1.006e-08*((x0 - 99404249.4)*x1**2 - sin(x1)*(x0*99404250.3))",
+        "x0*sin(x1*1.0000000001 + 1e-11) + x1**2.0000000003",
+        "(x0*sin(x1)*2.5 + 2.5*x1**2)/2.5 + 1e-13*x0/x1",
+    ],
+)
+def test_terms_and_factors_that_say_nothing_are_dropped(fitted: str, table: np.ndarray) -> None:
+    y = table[:, 0] * np.sin(table[:, 1]) + table[:, 1] ** 2
+    snapped = snap_constants(parse_infix(fitted), table, y)
+    assert snapped.complexity == 7
+    assert snapped.n_constants == 0
+    np.testing.assert_allclose(evaluate(snapped, table), y, rtol=1e-14)
+
+
+def test_terms_that_matter_stay(table: np.ndarray) -> None:
+    e = parse_infix("x0*sin(x1) + 1e-6*x2 + x1**2")
+    y = evaluate(e, table)
+    snapped = snap_constants(e, table, y)
+    assert "x2" in snapped.prefix
+    np.testing.assert_allclose(evaluate(snapped, table), y, rtol=1e-12)
+
+
+def test_terms_within_the_noise_are_dropped(table: np.ndarray) -> None:
+    truth = evaluate(parse_infix("x0*x1"), table)
+    y = truth + np.random.default_rng(1).normal(scale=0.1 * truth.std(), size=200)
+    fit = fit_constants(parse_infix("1.0*x0*x1 + 0.01*sin(3.0*x2)"), table, y)
+    snapped = snap_constants(fit.expression, table, y)
+    assert snapped.prefix in (("mul", "x0", "x1"), ("mul", "x1", "x0"))
+
+
+def test_nothing_is_tried_after_the_deadline(table: np.ndarray) -> None:
+    e = parse_infix("2.0000000001*x0 + 2.9999999999*x1 + 1e-14*x2")
+    y = evaluate(parse_infix("2*x0 + 3*x1"), table)
+    assert snap_constants(e, table, y, deadline=time.monotonic() - 1.0).prefix == e.prefix
+    assert snap_constants(e, table, y, deadline=time.monotonic() + 60.0).n_constants == 0
