@@ -51,6 +51,8 @@ class E2E(Method):
         Distinct skeletons refined in a round, the best by fit first.
     refinement : {"model", "random", "none"}
         Where refinement starts: at the predicted constants, at random ones, or not at all.
+    n_starts : int
+        Starts of a refinement; those after the first are random.
     fit_rows : int
         Rows used for ranking and refinement.
     max_rounds : int
@@ -76,6 +78,7 @@ class E2E(Method):
         temperature: float = 1.0,
         n_refined: int = 60,
         refinement: Literal["model", "random", "none"] = "model",
+        n_starts: int = 2,
         fit_rows: int = 500,
         max_rounds: int = 1000,
         weights: str | None = None,
@@ -89,6 +92,7 @@ class E2E(Method):
         self.temperature = temperature
         self.n_refined = n_refined
         self.refinement = refinement
+        self.n_starts = n_starts
         self.fit_rows = fit_rows
         self.max_rounds = max_rounds
         self.weights = weights
@@ -122,7 +126,7 @@ class E2E(Method):
                 yield Candidate(expression, source="refined" if self.refinement != "none" else self.decoding)
                 best.append((loss, expression))
             best = sorted(best, key=lambda pair: pair[0])[:12]
-            if not best or run.remaining < 0.5 or best[0][0] <= EXACT * np.var(y):
+            if run.remaining < 0.5 or (best and best[0][0] <= EXACT * np.var(y)):
                 break
         with run.phase("refine"):
             yield from self._refit(best, X, y, run)
@@ -154,19 +158,21 @@ class E2E(Method):
         ranked: list[tuple[float, Expression]] = []
         for decoded in self._decode(proposer, run):
             expression = expression_of(model, decoded)
-            if expression is None or expression.prefix in seen:
-                run.count("duplicates" if expression else "invalid")
+            if expression is None:
+                run.count("invalid")
                 continue
-            seen.add(expression.prefix)
             rank = (
                 _mean_squared_error(expression, *few) if self.mode == "numeric" else -decoded.log_probability
             )
             ranked.append((rank, expression))
         ranked.sort(key=lambda pair: pair[0])
         run.count("proposed", len(ranked))
-        if self.refinement == "none":
-            return ranked
-        return self._refined([expression for _, expression in ranked[: self.n_refined]], few, run)
+        chosen: list[tuple[float, Expression]] = []
+        for rank, expression in ranked:  # of one skeleton, the constants that fit best are refined
+            if expression.prefix not in seen and len(chosen) < self.n_refined:
+                seen.add(expression.prefix)
+                chosen.append((rank, expression))
+        return chosen if self.refinement == "none" else self._refined([e for _, e in chosen], few, run)
 
     def _decode(self, proposer: Proposer, run: SearchRun) -> list[Decoded]:
         mode = f"<{self.mode}>"
@@ -185,8 +191,11 @@ class E2E(Method):
     def _refined(
         self, expressions: list[Expression], few: tuple[FloatArray, FloatArray], run: SearchRun
     ) -> list[tuple[float, Expression]]:
-        starts = [e.prefix if self.refinement == "random" else e for e in expressions]
-        fits = fit_constants_many(starts, *few, n_starts=2, rng=run.rng, deadline=run.deadline - 0.3)
+        if self.refinement == "random":
+            expressions = [e.with_constants(run.rng.normal(size=e.n_constants)) for e in expressions]
+        fits = fit_constants_many(
+            expressions, *few, n_starts=self.n_starts, rng=run.rng, deadline=run.deadline - 0.3
+        )
         found = [(fit.loss, fit.expression) for _, fit in fits if np.isfinite(fit.loss)]
         run.count("fitted", len(found))
         return sorted(found, key=lambda pair: pair[0])

@@ -84,10 +84,15 @@ class Adapter:
     ) -> None:
         self.model, self.memory, self.rng = model, memory, rng
         self.alignment, self.equation_dropout, self.noise = alignment, equation_dropout, noise
+        gate = model.gate
         low_rank = {id(p) for adapter in model.adapters for p in adapter.parameters()}
-        new = [p for p in model.trained_parameters() if id(p) not in low_rank]
+        new = [p for p in model.trained_parameters() if id(p) not in low_rank and p is not gate]
         thin = [p for p in model.trained_parameters() if id(p) in low_rank]
-        groups = [{"params": new, "lr": learning_rate}, {"params": thin, "lr": learning_rate / 10}]
+        groups = [
+            {"params": new, "lr": learning_rate},
+            {"params": thin, "lr": learning_rate / 10},
+            {"params": [gate], "lr": 50 * learning_rate},  # few steps have to open it from zero
+        ]
         self.optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=0.01)
         self.generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
 

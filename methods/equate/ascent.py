@@ -25,7 +25,7 @@ class AscentConfig:
     ----------
     steps : int
     step_size : float
-        Over the root mean square of the known embeddings.
+        Of a free ascent, over the root mean square of the known embeddings.
     snapshots : tuple of int
         Steps after which the embeddings are kept for decoding: several radii in place of one tuned step.
     simplicity_weight, caution : float
@@ -33,7 +33,8 @@ class AscentConfig:
     directions : int
         Principal directions that the gradient is projected on; 0 for the free gradient.
     radius : float
-        Of the ball, over the median distance of nearest neighbours; 0 for no ball.
+        Of the ball, over the median distance of nearest neighbours, but no less than a twentieth of the
+        embeddings' norm; the steps then share it. 0 for no ball.
     random : bool
         Random directions of equal size in place of the gradient: the control.
     """
@@ -70,7 +71,8 @@ def ascend(
     flat = known.flatten(1)
     scale = flat.pow(2).mean().sqrt()
     basis = _principal(flat, config.directions)
-    radius = config.radius * _neighbour_distance(flat) if config.radius else None
+    radius = _radius(flat, config.radius) if config.radius else None
+    length = config.step_size * scale * flat.shape[1] ** 0.5 if radius is None else radius / config.steps
     start = seeds.flatten(1)
     z = start.clone()
     kept: list[Tensor] = []
@@ -79,7 +81,7 @@ def ascend(
         if basis is not None:
             direction = (direction @ basis) @ basis.T
         size = direction.norm(dim=1, keepdim=True).clamp_min(1e-12)
-        z = z + config.step_size * scale * z.shape[1] ** 0.5 * direction / size
+        z = z + length * direction / size
         if radius is not None:
             away = z - start
             z = start + away * (radius / away.norm(dim=1, keepdim=True).clamp_min(1e-12)).clamp(max=1.0)
@@ -112,8 +114,12 @@ def _principal(flat: Tensor, count: int) -> Tensor | None:
     return basis
 
 
-def _neighbour_distance(flat: Tensor) -> Tensor:
-    distance = torch.cdist(flat, flat)
+def _radius(flat: Tensor, share: float) -> Tensor:
+    """Return a share of the median distance of nearest neighbours, or 5% of the norm if that is more."""
+    exact = flat.double()  # the fast product form of cdist cancels to zero between near embeddings
+    distance = torch.cdist(exact, exact, compute_mode="donot_use_mm_for_euclid_dist")
     distance.fill_diagonal_(float("inf"))
     nearest = distance.min(dim=1).values
-    return nearest[nearest.isfinite()].median() if len(flat) > 1 else flat.norm()
+    floor = 0.05 * flat.norm(dim=1).median()
+    known = nearest[nearest.isfinite()]
+    return torch.maximum(share * known.median().float(), floor) if len(known) else floor

@@ -89,10 +89,10 @@ class Evolve(Method):
         for reason, count in archive.rejected.items():
             run.count(f"rejected: {reason}", count)
         with run.phase("refine"):
-            for expression, source_name in refined_front(
+            for expression, entry, step in refined_front(
                 archive, X, y, run.rng, deadline=run.deadline, max_rows=self.max_final_rows
             ):
-                yield Candidate(expression, source=source_name)
+                yield Candidate(expression, source=f"{entry.origin}, {step}")
 
     def _check(self) -> None:
         for name in ("n_initial", "max_tokens", "max_fit_rows", "max_final_rows"):

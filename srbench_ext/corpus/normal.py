@@ -8,6 +8,7 @@ network that is taught one writing of a formula has less to learn than one that 
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, is_integer
@@ -231,6 +232,14 @@ def _without_squared_roots(powers: dict[Node, int]) -> dict[Node, int]:
     return result
 
 
+def _raised(number: float, power: int) -> float:
+    """Return a power, NaN where it does not exist."""
+    try:
+        return number**power
+    except (ZeroDivisionError, OverflowError):
+        return math.nan
+
+
 def _power(base: Node, power: int) -> Node:
     """Write an integer power with the unary operators of the list."""
     if power == 1:
@@ -256,7 +265,7 @@ def _build_product(powers: dict[Node, int]) -> Node:
         if isinstance(base, float) and base == -1.0:
             negative ^= bool(power % 2)
         elif isinstance(base, float):
-            scale *= abs(base) ** power
+            scale *= _raised(abs(base), power)
             negative ^= base < 0 and bool(power % 2)
         elif base == "1":
             continue
@@ -271,14 +280,14 @@ def _build_product(powers: dict[Node, int]) -> Node:
             if isinstance(base, str) and is_integer(base) and base != "0"
         }
         for base, power in integers.items():
-            scale *= float(base) ** power
+            scale *= _raised(float(base), power)
         above = [factor for factor in above if not _is_power_of(factor, integers)]
         below = [factor for factor in below if not _is_power_of(factor, integers)]
         above.append(scale)
     above.sort(key=_key)
     below.sort(key=_key)
     if not above and not below:
-        return "-1" if negative else "1"
+        return ("neg", "1") if negative else "1"
     if not above:
         result: Node = ("inv", _chain("mul", below))
     elif not below:

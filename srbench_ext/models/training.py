@@ -367,4 +367,6 @@ def train_release(
         raise KeyboardInterrupt
     per_step = (time.monotonic() - started) / max(1, trainer.step - first)
     trainer.run(decay_steps=max(1, int(60 * minutes * decay_share / per_step)))
+    if trainer.interrupted:
+        raise KeyboardInterrupt
     return save_weights(trainer.model, folder / f"{name}.safetensors", trainer.card())

@@ -37,6 +37,9 @@ EXACT = 1e-20
 A looser bound would stop a search at formulas that only come near the law by cancelling large constants."""
 
 
+_GENERIC = 1.2345  # stands for a constant of unknown value: one that nothing cancels
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One formula that was fitted and scored.
@@ -255,7 +258,10 @@ class Archive:
 
     def find(self, formula: Formula) -> Entry | None:
         """Return the entry of a formula, or of one that differs by order, scale or offset only."""
-        form = normal_form(self._tokens(formula))
+        tokens = (
+            tokens_of(formula) if isinstance(formula, Expression) else with_values(formula, lambda: _GENERIC)
+        )
+        form = normal_form(tokens)
         number = None if form is None else self._keys.get(_key(form))
         return None if number is None else self.entries[number]
 

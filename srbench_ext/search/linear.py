@@ -23,6 +23,9 @@ def linear_formula(X: FloatArray, y: FloatArray, columns: list[int], *, most: in
     most : int
         Of more columns, the most correlated with y are used.
     """
+    columns = [column for column in columns if X[:, column].std() > 0]
+    if not columns:
+        return Expression(("C",), (float(y.mean()),))
     if len(columns) > most:
         centred = X[:, columns] - X[:, columns].mean(axis=0)
         strength = np.abs(centred.T @ (y - y.mean())) / np.linalg.norm(centred, axis=0)

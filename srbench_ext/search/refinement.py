@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.expression import Expression, fit_constants, simplify, snap_constants
-from srbench_ext.search.archive import Archive
+from srbench_ext.search.archive import Archive, Entry
 
 __all__ = ["refined_front"]
 
@@ -24,8 +24,8 @@ def refined_front(
     *,
     deadline: float,
     max_rows: int = 10_000,
-) -> Iterator[tuple[Expression, str]]:
-    """Yield the front's formulas with their origin: fitted on all rows, snapped, simplified.
+) -> Iterator[tuple[Expression, Entry, str]]:
+    """Yield the front's formulas fitted on all rows, snapped and simplified, with entry and step.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def refined_front(
         if deadline - time.monotonic() < 0.02:
             return
         fit = fit_constants(entry.expression, X, y, n_starts=1, deadline=deadline)
-        yield fit.expression, f"{entry.origin}, refitted"
+        yield fit.expression, entry, "refitted"
         if not np.isfinite(fit.loss) or deadline - time.monotonic() < 0.1:
             continue
         snapped = snap_constants(fit.expression, X, y)
-        yield snapped, f"{entry.origin}, snapped"
-        yield simplify(snapped), f"{entry.origin}, simplified"
+        yield snapped, entry, "snapped"
+        yield simplify(snapped), entry, "simplified"
