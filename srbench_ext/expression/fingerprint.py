@@ -22,8 +22,13 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numba import njit
 
-from srbench_ext.expression.core import ARITIES
-from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI
+from srbench_ext.expression.compilation import (
+    CODE_COLUMN,
+    CODE_CONSTANT,
+    CODE_INTEGER,
+    CODE_PI,
+    token_codes,
+)
 
 __all__ = ["fingerprint"]
 
@@ -43,22 +48,7 @@ _PRIME = np.uint64(2**61 - 1)
 _LOW = np.uint64(2**32 - 1)
 _U1, _U3, _U29, _U32, _U61 = (np.uint64(n) for n in (1, 3, 29, 32, 61))
 _HALF_POWER = np.int64(1) << 20  # the largest exponent that counts as a whole number
-_COLUMN, _CONSTANT, _PI_CODE, _INTEGER = 1 << 52, 1 << 54, 1 << 55, 1 << 57  # integers lie around the last
-
-
-class _Codes(dict[str, int]):
-    """The number of each token; integers and columns are worked out once."""
-
-    def __missing__(self, token: str) -> int:
-        assert ARITIES[token] == 0
-        code = _COLUMN + int(token[1:]) if token[0] == "x" else _INTEGER + int(token)
-        if len(self) < 10_000:
-            self[token] = code
-        return code
-
-
-_CODES = _Codes({name: operator.opcode for name, operator in OPERATORS.items()})
-_CODES |= {CONSTANT: _CONSTANT, PI: _PI_CODE}
+_COLUMN, _CONSTANT, _PI_CODE, _INTEGER = CODE_COLUMN, CODE_CONSTANT, CODE_PI, CODE_INTEGER
 
 
 def fingerprint(prefix: tuple[str, ...]) -> bytes | None:
@@ -78,8 +68,7 @@ def fingerprint(prefix: tuple[str, ...]) -> bytes | None:
     -----
     None is returned for tokens that are not one complete formula, too.
     """
-    codes = np.array([_CODES[token] for token in prefix], dtype=np.int64)
-    first, second, good = _fingerprint_kernel(codes)
+    first, second, good = _fingerprint_kernel(token_codes(prefix))
     return (int(first) << 64 | int(second)).to_bytes(16, "big") if good else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,24 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.errors import ExpressionError, InputError
-from srbench_ext.expression.core import ARITIES, check_prefix
-from srbench_ext.expression.kernels import (
-    OP_COLUMN,
-    OP_CONSTANT,
-    OP_INTEGER_POWER,
-    OP_LITERAL,
-    jacobian_kernel,
-    value_kernel,
-)
-from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI
+from srbench_ext.expression.compilation import compile_kernel, token_codes
+from srbench_ext.expression.core import check_prefix
+from srbench_ext.expression.kernels import jacobian_kernel, value_kernel
 
-__all__ = ["OPCODES", "Program", "as_code", "as_columns", "as_prefix", "compile_prefix", "is_small"]
+__all__ = ["Program", "as_columns", "as_prefix", "compile_prefix"]
 
 FloatArray = npt.NDArray[np.float64]
-
-OPCODES = {name: operator.opcode for name, operator in OPERATORS.items()}
-_POW = OPCODES["pow"]
-_MAX_POWER = 64  # larger integer exponents go through the general power
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,47 +117,10 @@ def as_columns(X: npt.ArrayLike) -> FloatArray:
 
 @lru_cache(maxsize=4096)
 def _compile(prefix: tuple[str, ...]) -> Program:
-    n_constants, variables = check_prefix(prefix)
-    code: list[int] = []  # flat, four numbers a node: faster than a list of rows
-    literals: list[float] = []
-    below: list[int] = []  # by node, whether a constant is below it
-    stack: list[int] = []
-    seen = n_constants
-    for node, token in enumerate(reversed(prefix)):
-        arity = ARITIES[token]
-        if arity:
-            first = stack.pop()
-            second = stack.pop() if arity == 2 else first
-            below.append(below[first] | below[second])
-            opcode = OPCODES[token]
-            if opcode == _POW and code[4 * second] == OP_LITERAL and is_small(literals[code[4 * second + 1]]):
-                code += (OP_INTEGER_POWER, first, int(literals[code[4 * second + 1]]), below[first])
-            else:
-                code += (opcode, first, second, below[node])
-        elif token == CONSTANT:
-            seen -= 1
-            below.append(1)
-            code += (OP_CONSTANT, seen, 0, 1)
-        elif token[0] == "x":
-            below.append(0)
-            code += (OP_COLUMN, int(token[1:]), 0, 0)
-        else:
-            below.append(0)
-            code += (OP_LITERAL, len(literals), 0, 0)
-            literals.append(math.pi if token == PI else float(token))
-        stack.append(node)
-    n_columns = variables[-1] + 1 if variables else 0
-    return Program(prefix, n_constants, n_columns, as_code(code), np.array(literals, dtype=np.float64))
-
-
-def as_code(flat: list[int]) -> npt.NDArray[np.int64]:
-    """Return the nodes (m, 4) of a flat list."""
-    return np.array(flat, dtype=np.int64).reshape(-1, 4)
-
-
-def is_small(exponent: float) -> bool:
-    """Whether a power with this exponent is computed by multiplication."""
-    return exponent.is_integer() and abs(exponent) <= _MAX_POWER
+    n_constants, _ = check_prefix(prefix)
+    code, literals = np.empty((len(prefix), 4), dtype=np.int64), np.empty(len(prefix))
+    n_literals, n_columns = compile_kernel(token_codes(prefix), code, literals)
+    return Program(prefix, n_constants, n_columns, code, literals[:n_literals])
 
 
 def compile_prefix(prefix: Iterable[str]) -> Program:

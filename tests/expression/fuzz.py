@@ -14,10 +14,11 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from srbench_ext.errors import ExpressionError
+from srbench_ext.errors import ExpressionError, InputError
 from srbench_ext.expression import (
     Expression,
     canonical_key,
@@ -112,6 +113,10 @@ def _one(text: str, values: list[float], infix: bool) -> None:
     finally:
         counts["texts"] += 1
     counts["read"] += 1
+    if e.variables and e.variables[-1] >= X.shape[1]:
+        with pytest.raises(InputError, match="uses column"):
+            evaluate(e, X)
+        return
     _survives(e, X)
     spent = time.perf_counter() - begin
     slowest = max(slowest, spent)
