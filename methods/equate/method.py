@@ -101,7 +101,7 @@ class Equate(Method):
         caution: float = 1.0,
         alignment: float = 0.1,
         direction: Literal["gradient", "random"] = "gradient",
-        breeding_steps: int = 200,
+        breeding_steps: int = 400,
         n_random: int = 1000,
         infills: int = 8,
         weights: str | None = None,
@@ -197,15 +197,16 @@ class _Session:
     ) -> None:
         self.method, self.run, self.X, self.y = method, run, X, y
         self.archive = Archive(X, y, run.rng, max_fit_rows=300, n_starts=1, max_constants=6)
+        # two islands: edits of what the network wrote start from well fitted formulas and are easily caught
+        # there; those of random trees are not
+        self.judged = Archive(X, y, run.rng, max_fit_rows=300, n_starts=1, max_constants=6)
         self.choice = random.Random(int(run.rng.integers(2**62)))
         self.varying = varying
-        self.breeder = Breeder(
-            self.archive,
-            SubtreeSource([f"x{i}" for i in self.varying]),
-            self.choice,
-            max_tokens=MAX_TOKENS,
-            n_random=method.n_random,
-        )
+        source = SubtreeSource([f"x{i}" for i in varying])
+        self.breeders = [
+            Breeder(archive, source, self.choice, max_tokens=MAX_TOKENS, n_random=n_random)
+            for archive, n_random in ((self.archive, method.n_random), (self.judged, 0))
+        ]
         self.reserve = min(1.0, 0.05 * method.max_seconds)
         self.proposer = Proposer(foundation, X, y, run.rng, n_bags=method.n_bags, bag_size=method.bag_size)
         with torch.random.fork_rng(devices=[]):
@@ -225,7 +226,12 @@ class _Session:
     @property
     def finished(self) -> bool:
         """Whether an exact formula was found and made as short as it gets, or the time is up."""
-        return self.breeder.finished or self.run.remaining <= self.reserve
+        return any(b.finished for b in self.breeders) or self.run.remaining <= self.reserve
+
+    @property
+    def exact(self) -> bool:
+        """Whether an exact formula was found."""
+        return self.archive.exact or self.judged.exact
 
     # ------------------------------------------------------------ step 1
     def propose(self) -> Iterator[Candidate]:
@@ -244,30 +250,30 @@ class _Session:
         """Adapt, search the embedding, decode, relabel; then edit the archive's formulas."""
         self.rounds_done += 1
         labelled = self._labelled()
-        if self.archive.exact:  # nothing is left to find but a shorter form
+        if self.exact:  # nothing is left to find but a shorter form
             labelled = []
         if self.method.eval_steps and len(labelled) >= 2 and not self.finished:
             self._adapt([c for c in labelled if not _held_out(c)])
             if not self.finished:
                 self._submit(self._decode(self._search(labelled)), LATENT)
                 yield from self._news()
-        if self.method.infills and not self.archive.exact and not self.finished:
+        if self.method.infills and not self.exact and not self.finished:
             self._submit(self._infilled(), INFILL)
             yield from self._news()
-        for _ in range(self.method.breeding_steps):
+        for step in range(self.method.breeding_steps):
             if self.finished:
                 break
-            for entry in self.breeder.step(self.deadline):
+            for entry in self._breeder(step).step(self.deadline):
                 self.validated[entry.expression] = entry.nmse_validation
                 yield Candidate(entry.expression, source=entry.origin)
 
     def _labelled(self) -> list[Labelled]:
         """Return the archive's entries with labels, good ones all, of the others a sample."""
         limit = 400
-        entries = sorted(self.archive, key=lambda e: e.score)[:limit]
-        rest = [e for e in self.archive if e.origin in (FOUNDATION, LATENT)]
-        entries += self.choice.sample(rest, min(limit, len(rest)))
-        unique = {e.number: e for e in entries}.values()
+        entries = sorted(self.archive, key=lambda e: e.score)[: limit // 4]
+        judged = list(self.judged)
+        entries += self.choice.sample(judged, min(limit, len(judged)))
+        unique = {e.prefix: e for e in entries}.values()
         known = self.model.foundation.vocabulary.ids
         return [
             Labelled(e.prefix, fitness_label(e.nmse_validation), simplicity_label(e.complexity))
@@ -336,7 +342,7 @@ class _Session:
                     memory=embeddings,
                     deadline=self.deadline,
                 )
-        fresh = [d.tokens for d in found if self.archive.find(d.tokens) is None]
+        fresh = [d.tokens for d in found if self.judged.find(d.tokens) is None]
         self.run.count("decoded", len(found))
         self.run.count("decoded_new", len(fresh))
         return fresh
@@ -346,7 +352,7 @@ class _Session:
         """Let the network write new subtrees into the archive's good formulas."""
         found: list[tuple[str, ...]] = []
         known = self.model.foundation.vocabulary.ids
-        for parent in self.archive.parents(self.choice, self.method.infills):
+        for parent in self.judged.parents(self.choice, self.method.infills):
             if self.finished:
                 break
             if any(token not in known for token in parent.prefix):
@@ -359,11 +365,12 @@ class _Session:
     # ------------------------------------------------------------ end
     def refine(self) -> Iterator[Candidate]:
         """Fit the front on all rows and snap its constants, the best by the archive's order first."""
-        for expression, entry, step in refined_front(
-            self.archive, self.X, self.y, self.run.rng, deadline=self.run.deadline - 0.05
-        ):
-            self.validated[expression] = entry.nmse_validation
-            yield Candidate(expression, source=f"{entry.origin}, {step}")
+        for archive in (self.archive, self.judged):
+            for expression, entry, step in refined_front(
+                archive, self.X, self.y, self.run.rng, deadline=self.run.deadline - 0.05
+            ):
+                self.validated[expression] = entry.nmse_validation
+                yield Candidate(expression, source=f"{entry.origin}, {step}")
 
     def score(self, candidate: Candidate) -> tuple[float, int]:
         """Return the candidate's place in the archive's order, lower first; ties go to the shorter."""
@@ -375,24 +382,35 @@ class _Session:
 
     def conclude(self) -> None:
         """Note the best scores of all origins and of the foundation model's own candidates."""
-        best, own = self.archive.best(), self.archive.best([FOUNDATION])
+        best, own = self._best(), self.judged.best([FOUNDATION])
         if best is not None:
             self.run.note("best_origin", best.origin)
             self.run.note("best_score", best.score)
         if own is not None:
             self.run.note("foundation_best_score", own.score)
         self.run.count("rounds", self.rounds_done)
-        self.run.count("evaluated", self.archive.n_evaluated)
+        self.run.count("evaluated", self.archive.n_evaluated + self.judged.n_evaluated)
 
     # ------------------------------------------------------------ shared
     def _submit(self, formulas: Iterable[tuple[str, ...]], origin: str) -> None:
-        before = len(self.archive)
-        self.archive.submit(formulas, origin, deadline=self.deadline)
-        self.run.count(f"entries_{origin}", len(self.archive) - before)
+        fresh = self.judged.submit(formulas, origin, deadline=self.deadline)
+        self.run.count(f"entries_{origin}", len(fresh))
+
+    def _breeder(self, step: int) -> Breeder:
+        """Return the island of a step: an exact one, else each in turn, random trees twice as often."""
+        for breeder in self.breeders:
+            if breeder.archive.exact:
+                return breeder
+        return self.breeders[step % 3 == 2]
+
+    def _best(self) -> Entry | None:
+        """Return the best of both archives."""
+        found = [entry for entry in (self.archive.best(), self.judged.best()) if entry is not None]
+        return min(found, key=lambda entry: entry.score, default=None)
 
     def _news(self) -> Iterator[Candidate]:
         """Yield the archive's best when it is a new one."""
-        best = self.archive.best()
+        best = self._best()
         if best is not None and best is not self._reported:
             self._reported = best
             self.validated[best.expression] = best.nmse_validation
