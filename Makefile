@@ -39,9 +39,10 @@ bench: $(STAMP) ## Run METHOD on PROTOCOL, print and write the tables
 	$(CLI) run --method $(METHOD) $(if $(SUITE),--suite $(SUITE)) --protocol $(PROTOCOL) --jobs $(JOBS) --out $(OUT)
 	$(CLI) report $(OUT)
 
-tables: $(STAMP) ## Write the tables and figures of every folder in results/ again, from its records
+tables: $(STAMP) ## Write the tables of every folder in results/ and of the README again, from records
 	@test -n '$(RUNS)' || echo 'No records in results/. Run: make bench METHOD=$(METHOD)'
-	@set -e; for run in $(RUNS); do echo "$$run"; $(CLI) report $$run; done
+	@set -e; for run in $(RUNS); do echo "$$run"; \
+	  if grep -q "table:$$(basename $$run) " README.md; then $(CLI) report $$run --into README.md; else $(CLI) report $$run; fi; done
 
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)

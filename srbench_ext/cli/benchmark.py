@@ -124,17 +124,24 @@ def run(
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` has written.")],
     as_json: AsJson = False,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Also put the tables into this text, between the markers of DIR's name."),
+    ] = None,
 ) -> None:
     """Print the tables of a folder of records, and write them with the figures beside it.
 
     Writes DIR/tables (CSV, Markdown, LaTeX) and DIR/figures (PNG, SVG).
     """
-    from srbench_ext.report import make_report, write_report
+    from srbench_ext.report import insert_tables, make_report, write_report
 
     made = make_report(folder)
     written = write_report(made, folder)
     for message in made.unreadable:
         print(f"Left out: {message}", file=sys.stderr)
+    if into is not None:
+        text = insert_tables(into.read_text("utf8"), folder.resolve().name, made.tables)
+        into.write_text(text, "utf8")
     if as_json:
         print_json(made.as_json())
         return

@@ -8,6 +8,7 @@
 Nothing here runs a method; the package imports neither the runner nor torch, and matplotlib only to draw.
 """
 
+from srbench_ext.report.insert import insert_tables
 from srbench_ext.report.load import load_records
 from srbench_ext.report.published import load_published
 from srbench_ext.report.scores import score
@@ -18,6 +19,7 @@ __all__ = [
     "Report",
     "ResultTable",
     "build_tables",
+    "insert_tables",
     "load_published",
     "load_records",
     "make_report",
