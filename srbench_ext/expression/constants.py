@@ -26,6 +26,7 @@ from srbench_ext.expression.kernels import (
     column_kernel,
     fit_kernel,
     loss_kernel,
+    size_kernel,
     target_kernel,
     value_kernel,
 )
@@ -157,8 +158,7 @@ def fit_constants(
     """
     options = _Options(scale_and_offset, n_starts, max_iterations, deadline, max_constant)
     target = _Target(X, y)
-    prefix, starts, names = _prepare(skeleton, options, rng)
-    return _fit(target, prefix, starts, names, options)
+    return _fit(target, _prepare(skeleton, options, rng), options)
 
 
 def fit_constants_many(
@@ -188,13 +188,20 @@ def fit_constants_many(
     if n_jobs > 1:
         yield from _fit_in_threads(target, prepared, options, n_jobs)
         return
-    for index, (prefix, starts, names) in enumerate(prepared):
+    for index, job in enumerate(prepared):
         if _expired(deadline):
             return
-        yield index, _fit(target, prefix, starts, names, options)
+        yield index, _fit(target, job, options)
 
 
-_Prepared = tuple[tuple[str, ...], FloatArray, tuple[str, ...] | None]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A skeleton with starts (s, k) for all its constants, the first ``given`` of them by the caller."""
+
+    prefix: tuple[str, ...]
+    starts: FloatArray
+    given: int
+    names: tuple[str, ...] | None
 
 
 def _fit_in_threads(
@@ -205,7 +212,7 @@ def _fit_in_threads(
         for index, job in enumerate(prepared):
             if _expired(options.deadline):
                 break
-            waiting.append((index, pool.submit(_fit, target, *job, options)))
+            waiting.append((index, pool.submit(_fit, target, job, options)))
             if len(waiting) >= 4 * n_jobs:
                 first, future = waiting.popleft()
                 yield first, future.result()
@@ -218,7 +225,6 @@ def _expired(deadline: float | None) -> bool:
 
 
 def _prepare(skeleton: Skeleton, options: _Options, rng: np.random.Generator | None) -> _Prepared:
-    """Return prefix, starts (s, k) for all constants of the skeleton, and column names."""
     if isinstance(skeleton, Expression):
         prefix, names = skeleton.prefix, skeleton.names
         first = np.array(skeleton.constants)
@@ -232,26 +238,23 @@ def _prepare(skeleton: Skeleton, options: _Options, rng: np.random.Generator | N
         # field experience: half of all constants in formulas lie within a factor of 3 of 1, few are negative
         sizes = np.exp(rng.normal(scale=1.2, size=starts[1:].shape))
         starts[1:] = np.where(rng.random(starts[1:].shape) < 0.25, -sizes, sizes)
-    return prefix, starts, names
+    return _Prepared(prefix, starts, int(isinstance(skeleton, Expression)), names)
 
 
-def _fit(
-    target: _Target,
-    prefix: tuple[str, ...],
-    starts: FloatArray,
-    names: tuple[str, ...] | None,
-    options: _Options,
-) -> ConstantFit:
-    plan = fit_plan(prefix, options.scale_and_offset)
+def _fit(target: _Target, job: _Prepared, options: _Options) -> ConstantFit:
+    plan = fit_plan(job.prefix, options.scale_and_offset)
     if options.scale_and_offset and not (plan.n_columns and target.varies):
-        return _constant_fit(target, names)
+        return _constant_fit(target, job.names)
     columns = np.empty((len(plan.roots), len(target.y)))
     if len(plan.roots):
         target.check_columns(plan.n_columns)
         column_kernel(plan.outer_code, plan.outer_literals, plan.roots, target.columns, columns)
-    starts = np.ascontiguousarray(starts[:, plan.kept])
+    starts = np.ascontiguousarray(job.starts[:, plan.kept])
+    sizes = np.empty(len(plan.kept))
+    if size_kernel(plan.code, columns, sizes):
+        starts[job.given :] *= sizes  # a constant that multiplies a column of 1e4 starts near 1e-4
     values, evaluations, used, converged = _search(target, plan, columns, starts, options)
-    expression, loss = _assemble(target, plan, columns, values, prefix, options, names)
+    expression, loss = _assemble(target, plan, columns, values, job.prefix, options, job.names)
     return ConstantFit(expression, loss, evaluations, used, converged)
 
 

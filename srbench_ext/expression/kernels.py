@@ -41,6 +41,7 @@ __all__ = [
     "fit_kernel",
     "jacobian_kernel",
     "loss_kernel",
+    "size_kernel",
     "target_kernel",
     "unary_kernel",
     "value_kernel",
@@ -143,6 +144,7 @@ _LARGEST_ANGLE = 8e5  # below 2**19 quarter turns
 _ROOT_HALF_BITS = 0x3FE6A09E00000000
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 _LARGEST_EXPONENT = 1e6  # of the vector power
+_ORDINARY = 10.0  # sizes within this factor of 1 leave a start as it is
 _TWO_THIRDS = 2.0 / 3.0
 _TWO_THIRDS_LOW = 3.700743415417188e-17  # what the rounding of 2 / 3 left over
 
@@ -710,6 +712,32 @@ def target_kernel(y: Array, centred: Array, scaled: Array) -> tuple[int, float, 
         centred[r] /= spread if spread > 0.0 else 1.0
         scaled[r] /= rms if rms > 0.0 else 1.0
     return 0, mean * largest, (rms if rms > 0.0 else 1.0) * largest, spread > 1e-15
+
+
+@_jit
+def _size(a: Array) -> float:
+    """Return the root mean square, or 1 where that is of ordinary size, zero or not finite."""
+    size = math.sqrt(_dot(a, a) / a.shape[0])
+    return 1.0 if 1.0 / _ORDINARY <= size <= _ORDINARY or size == 0.0 or not size < np.inf else size
+
+
+@_jit
+def size_kernel(code: Array, columns: Array, sizes: Array) -> bool:
+    """Write into ``sizes`` (k,) how large each constant is that makes a difference beside its column.
+
+    That is the inverse size of a column that it multiplies, and the size of one that it divides or is added
+    to. Returns whether any differs from 1.
+    """
+    sizes[:] = 1.0
+    for i in range(code.shape[0]):
+        op = code[i, 0]
+        if op < 1 or op > 4:
+            continue
+        for c, x in ((code[i, 1], code[i, 2]), (code[i, 2], code[i, 1])):
+            if code[c, 0] == OP_CONSTANT and code[x, 0] == OP_COLUMN:
+                size = _size(columns[code[x, 1]])
+                sizes[code[c, 1]] = 1.0 / size if op == 3 else size
+    return bool(np.any(sizes != 1.0))
 
 
 @_jit

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,6 +105,26 @@ def test_given_constants_are_the_first_start(X: np.ndarray) -> None:
     assert blind.loss > 1e-3
 
 
+@pytest.mark.parametrize(
+    "text", ["1.5*sin(0.7*x0)*x1", "x1*exp(-0.4*x0) + 2.0*x2", "x1/(x0 + 1.7)", "tanh(x0/0.8 - x1)"]
+)
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_the_unit_of_a_column_does_not_matter(text: str, scale: float, X: np.ndarray) -> None:
+    truth = parse_infix(text)
+    y = truth.evaluate(X)
+    table = X * np.array([scale, 1.0, 1.0])
+    fit = fit_constants(truth.prefix, table, y, n_starts=1, max_iterations=60)
+    assert fit.loss < 1e-18 * y.var()
+
+
+def test_given_constants_are_not_scaled(X: np.ndarray) -> None:
+    truth = parse_infix("sin(9.3e6*x0)*x1")
+    table = X * np.array([1e-6, 1.0, 1.0])
+    near = truth.with_constants([9.25e6])
+    fit = fit_constants(near, table, truth.evaluate(table), n_starts=1)
+    assert fit.expression.constants == pytest.approx([9.3e6])
+
+
 @given(expressions(), st.integers(0, 2**32 - 1), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_a_fit_is_never_worse_than_its_start(e: Expression, seed: int, scale_and_offset: bool) -> None:
@@ -192,6 +214,29 @@ def test_bad_input_is_refused(X: np.ndarray) -> None:
         fit_constants(("x7",), X, X[:, 0])
     with pytest.raises(ExpressionError, match="lacks"):
         fit_constants(("add", "x0"), X, X[:, 0])
+
+
+def test_memory_does_not_grow_with_the_number_of_skeletons() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.uniform(0.5, 2.0, size=(1000, 3)), rng.normal(size=1000)
+    warm_up()
+
+    def skeletons(count: int) -> Iterator[tuple[str, ...]]:
+        leaves = ("x0", "x1", "x2", "C")
+        for _ in range(count):
+            a, b, c, d, e = rng.choice(leaves, 5)
+            f, g = rng.choice(("sin", "exp", "tanh", "pow2", "inv"), 2)
+            yield ("add", "mul", "C", f, a, "mul", b, "div", g, "mul", "C", c, "add", d, e)
+
+    def used() -> float:
+        return psutil.Process().memory_info().rss / 1e6
+
+    for _ in fit_constants_many(skeletons(300), X, y, n_starts=1, max_iterations=5):
+        pass
+    before = used()
+    for _ in fit_constants_many(skeletons(2500), X, y, n_starts=1, max_iterations=5):
+        pass
+    assert used() - before < 20
 
 
 def test_only_one_machine_version_of_each_kernel_is_compiled(X: np.ndarray) -> None:
