@@ -36,6 +36,7 @@ from srbench_ext.expression.program import FloatArray, as_columns, as_prefix, co
 __all__ = ["ConstantFit", "fit_constants", "fit_constants_many", "warm_up"]
 
 _NEGLIGIBLE = 1e-9  # a scale this near to 1 and an offset this near to 0 are left out
+_FAR = 1e3  # columns whose size is further from 1 always set the size of the constants beside them
 _SLOW_WORK = 2e6  # nodes x rows x iterations above which starts are run one by one to keep a deadline
 _NODES_PER_SECOND = 1e8  # a cautious figure for nodes x rows, derivative included
 
@@ -252,10 +253,24 @@ def _fit(target: _Target, job: _Prepared, options: _Options) -> ConstantFit:
     starts = np.ascontiguousarray(job.starts[:, plan.kept])
     sizes = np.empty(len(plan.kept))
     if size_kernel(plan.code, columns, sizes):
-        starts[job.given :] *= sizes  # a constant that multiplies a column of 1e4 starts near 1e-4
+        far = max(sizes.max(), 1.0 / sizes.min()) > _FAR
+        for row in starts[job.given :]:
+            both = np.stack([row, row * sizes])
+            row[:] = both[1] if far else _better(target, plan, columns, both, options)
     values, evaluations, used, converged = _search(target, plan, columns, starts, options)
     expression, loss = _assemble(target, plan, columns, values, job.prefix, options, job.names)
     return ConstantFit(expression, loss, evaluations, used, converged)
+
+
+def _better(
+    target: _Target, plan: FitPlan, columns: FloatArray, starts: FloatArray, options: _Options
+) -> FloatArray:
+    """Return the start with the lowest loss: constants of 1, or of the size that their columns ask for."""
+    found = np.empty(starts.shape[1])
+    affine = options.scale_and_offset
+    y, unit = (target.centred, 1.0) if affine else (target.scaled, target.rms)
+    fit_kernel(plan.code, plan.literals, columns, y, affine, unit, starts, 0, options.max_constant, found)
+    return found
 
 
 def _constant_fit(target: _Target, names: tuple[str, ...] | None) -> ConstantFit:

@@ -144,7 +144,7 @@ _LARGEST_ANGLE = 8e5  # below 2**19 quarter turns
 _ROOT_HALF_BITS = 0x3FE6A09E00000000
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 _LARGEST_EXPONENT = 1e6  # of the vector power
-_ORDINARY = 10.0  # sizes within this factor of 1 leave a start as it is
+_ORDINARY = 5.0  # sizes within this factor of 1 leave a start as it is
 _TWO_THIRDS = 2.0 / 3.0
 _TWO_THIRDS_LOW = 3.700743415417188e-17  # what the rounding of 2 / 3 left over
 
