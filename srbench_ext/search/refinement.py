@@ -47,6 +47,6 @@ def refined_front(
         yield fit.expression, entry, "refitted"
         if not np.isfinite(fit.loss) or deadline - time.monotonic() < 0.1:
             continue
-        snapped = snap_constants(fit.expression, X, y)
+        snapped = snap_constants(fit.expression, X, y, deadline=deadline)
         yield snapped, entry, "snapped"
         yield simplify(snapped), entry, "simplified"
