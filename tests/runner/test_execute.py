@@ -202,8 +202,9 @@ def test_an_interrupted_execution_leaves_no_process_and_is_resumed(tmp_path, num
         [sys.executable, str(script), str(Path(__file__).parent), str(pids), str(out)],
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell ignores it
     )
-    assert wait_until(lambda: len(list((out / "records").glob("*.json"))) >= 2, 60)
+    assert wait_until(lambda: len(list((out / "records").glob("*.json"))) >= 2, 180)
     parent.send_signal(number)
     parent.wait(timeout=20)
     assert parent.returncode != 0
