@@ -14,7 +14,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from srbench_ext.corpus.normal import Node, flatten, normalise, skeleton_of, strip_affine, unflatten
+from srbench_ext.corpus.normal import (
+    Node,
+    flatten,
+    is_number,
+    normalise,
+    skeleton_of,
+    strip_affine,
+    unflatten,
+)
 from srbench_ext.expression import compile_prefix
 from srbench_ext.expression.operators import CONSTANT, is_variable
 
@@ -80,14 +88,10 @@ def _exponent(node: Node) -> float:
     return float(compile_prefix(skeleton_of(sequence)).evaluate(np.zeros((1, 1)), constants)[0])
 
 
-def _is_number(node: Node) -> bool:
-    return isinstance(node, float) or (isinstance(node, str) and node[0] != "x")
-
-
 def _drop_numbers(node: Node) -> Node | None:
     """Return the tree without numbers and signs; products and sums become n-ary."""
     if not isinstance(node, tuple):
-        return None if _is_number(node) else node
+        return None if is_number(node) else node
     head = node[0]
     if head == "neg":
         return _drop_numbers(node[1])

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, is_integer
 
-__all__ = ["Node", "flatten", "normalise", "skeleton_of", "strip_affine", "unflatten"]
+__all__ = ["Node", "flatten", "is_number", "normalise", "skeleton_of", "strip_affine", "unflatten"]
 
 Node: TypeAlias = Any
 """A leaf (str or float), or a tuple of an operator's name and its operands."""
@@ -304,7 +304,8 @@ def _is_power_of(factor: Node, bases: dict[Node, int]) -> bool:
     return factor in bases
 
 
-def _is_number(node: Node) -> bool:
+def is_number(node: Node) -> bool:
+    """Whether a node is a number: a constant, an integer or pi."""
     return isinstance(node, float) or (isinstance(node, str) and node[0] != "x")
 
 
@@ -331,18 +332,18 @@ def _strip_once(node: Node) -> Node:
         return _without_numbers(head, node)
     if head == "sub":
         plus, minus = (_without_numbers("add", child) for child in node[1:])
-        if _is_number(plus) or _is_number(minus):
-            return minus if _is_number(plus) else plus
+        if is_number(plus) or is_number(minus):
+            return minus if is_number(plus) else plus
         return ("sub", plus, minus)
     if head == "div":
-        if _is_number(node[2]):
+        if is_number(node[2]):
             return node[1]
-        if _is_number(node[1]):
+        if is_number(node[1]):
             return ("inv", node[2])
         stripped = _strip_scale(node[1])
         below = _strip_scale(node[2])
         if stripped != node[1] or below != node[2]:
-            return ("inv", below) if _is_number(stripped) else ("div", stripped, below)
+            return ("inv", below) if is_number(stripped) else ("div", stripped, below)
     if head == "inv":
         return ("inv", _strip_scale(node[1]))
     return node
@@ -355,16 +356,16 @@ def _without_numbers(name: str, node: Node) -> Node:
     while isinstance(rest, tuple) and rest[0] == name:
         operands.append(rest[1])
         rest = rest[2]
-    kept = [operand for operand in (*operands, rest) if not _is_number(operand)]
+    kept = [operand for operand in (*operands, rest) if not is_number(operand)]
     return _chain(name, kept) if kept else node
 
 
 def _strip_scale(node: Node) -> Node:
     """Drop numeric factors of a product, which leave the fraction only scaled."""
     if isinstance(node, tuple) and node[0] == "mul":
-        if _is_number(node[2]):
+        if is_number(node[2]):
             return _strip_scale(node[1])
-        if _is_number(node[1]):
+        if is_number(node[1]):
             return _strip_scale(node[2])
         return ("mul", _strip_scale(node[1]), _strip_scale(node[2]))
     return node

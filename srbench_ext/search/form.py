@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from srbench_ext.corpus.normal import Node, flatten, normalise, strip_affine, unflatten
+from srbench_ext.corpus.normal import Node, flatten, is_number, normalise, strip_affine, unflatten
 from srbench_ext.expression import Expression
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI, is_integer
 
@@ -118,15 +118,11 @@ def _without_factors(node: Node) -> Node:
     if not isinstance(node, tuple) or node[0] not in ("mul", "div"):
         return node
     left, right = _without_factors(node[1]), _without_factors(node[2])
-    if _is_number(right):
+    if is_number(right):
         return left
-    if _is_number(left):
+    if is_number(left):
         return right if node[0] == "mul" else ("inv", right)
     return (node[0], left, right)
-
-
-def _is_number(node: Node) -> bool:
-    return isinstance(node, float) or (isinstance(node, str) and node[0] != "x")
 
 
 def _signed(node: Node) -> Node:
