@@ -10,8 +10,10 @@ PROTOCOL ?= quick
 SUITE    ?=
 JOBS     ?= 2
 OUT      ?= results/$(PROTOCOL)-$(METHOD)
-# Training only: a time limit (empty: the method's own) and RESUME=1 to go on from the last checkpoint.
+# Training only: a time limit (empty: the method's own) or a number of examples, and RESUME=1 to go on from the
+# last checkpoint.
 MINUTES  ?=
+EXAMPLES ?=
 RESUME   ?=
 
 BIN   := .venv/bin
@@ -56,5 +58,5 @@ perf: $(STAMP) ## Measure the speed of evaluation and constant fits
 	$(BIN)/python -m srbench_ext.expression.perf
 
 train: OUT = runs/$(METHOD)
-train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30, RESUME=1)
-	$(CLI) train $(METHOD) --out $(OUT) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(RESUME),--resume)
+train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30 or EXAMPLES=1000000, RESUME=1)
+	$(CLI) train $(METHOD) --out $(OUT) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(RESUME),--resume)

@@ -5,12 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from srbench_ext.corpus import Corpus, benchmark_audit, load_mixture
+from srbench_ext.models.foundation import Foundation, FoundationConfig
 from srbench_ext.models.training import train_release
 
 __all__ = ["main"]
 
 
-def main(out: Path, minutes: float | None = None, resume: bool = False) -> None:
-    """Train for ``minutes`` (default 120); write ``foundation.safetensors`` and its card to ``out``."""
+def main(out: Path, minutes: float | None = None, examples: int | None = None, resume: bool = False) -> None:
+    """Train for ``minutes`` (default 120) or ``examples``; write ``foundation.safetensors`` to ``out``."""
+    if minutes is None and examples is None:
+        minutes = 120.0
     corpus = Corpus(load_mixture(), benchmark_audit())
-    train_release(out, corpus, minutes=120.0 if minutes is None else minutes, resume=resume)
+    train_release(
+        out,
+        corpus,
+        lambda: Foundation(FoundationConfig()),
+        name="foundation",
+        minutes=minutes,
+        examples=examples,
+        resume=resume,
+    )

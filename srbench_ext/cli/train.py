@@ -16,9 +16,12 @@ def train(
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this time [default: the method's own].")
     ] = None,
+    examples: Annotated[
+        int | None, typer.Option(help="Stop at so many examples in all; the controlled budget is 1000000.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
 ) -> None:
     """Train a method's weights into a folder."""
     from srbench_ext.registry import load_train
 
-    load_train(method)(out=out, minutes=minutes, resume=resume)
+    load_train(method)(out=out, minutes=minutes, examples=examples, resume=resume)

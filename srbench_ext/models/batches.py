@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from srbench_ext.expression.operators import arity
 from srbench_ext.models.encoders import point_features, scale_table
 from srbench_ext.models.tokens import MODES, Vocabulary
 
-__all__ = ["Batch", "BatchPlan", "Pool", "Pools", "collate", "sequence_of", "subtree_end"]
+__all__ = ["Batch", "BatchPlan", "ExampleEncoder", "Pool", "Pools", "sequence_of", "subtree_end"]
 
 IGNORED = -100
 
@@ -33,12 +34,25 @@ class Batch:
         The next token, or -100 where none is learned.
     modes : ndarray of shape (B,), int64
         Index in :data:`MODES`.
+    extra : dict of ndarray
+        What else the network learns from, by name; the first axis of each is B.
     """
 
     features: NDArray[np.float32]
     ids: NDArray[np.int64]
     targets: NDArray[np.int64]
     modes: NDArray[np.int64]
+    extra: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def first(self, count: int) -> Batch:
+        """Return the batch of the first ``count`` examples."""
+        return Batch(
+            self.features[:count],
+            self.ids[:count],
+            self.targets[:count],
+            self.modes[:count],
+            {name: values[:count] for name, values in self.extra.items()},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,24 +150,54 @@ def sequence_of(
     return vocabulary.encode([MODES[mode], *body, "<eos>"]), given
 
 
-def collate(
-    examples: Sequence[Example], sequences: Sequence[tuple[list[int], int]], modes: Sequence[int], pad: int
-) -> Batch:
-    """Pad sequences of one length class and compute the features of their points."""
-    longest = max(len(ids) for ids, _ in sequences) - 1
-    longest += -longest % 4
-    ids = np.full((len(sequences), longest), pad, np.int64)
-    targets = np.full((len(sequences), longest), IGNORED, np.int64)
-    for row, (sequence, given) in enumerate(sequences):
-        ids[row, : len(sequence) - 1] = sequence[:-1]
-        targets[row, given : len(sequence) - 1] = sequence[1 + given :]
-    scaled = [scale_table(example.X, example.y) for example in examples]
-    features = point_features(
-        np.stack([s.values for s in scaled]),
-        np.stack([s.present for s in scaled]),
-        np.stack([s.log_scale for s in scaled]),
-    )
-    return Batch(features, ids, targets, np.array(modes, np.int64))
+class ExampleEncoder:
+    """Turns examples of the corpus into the arrays a network learns from.
+
+    A network with other inputs or targets overrides one of the three methods. It runs in the worker
+    processes that make the data, so it must be picklable.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+
+    def sequence(self, example: Example, mode: int, choice: random.Random) -> tuple[list[int], int]:
+        """Return the ids of an example in a mode, and how many of the first are not learned."""
+        return sequence_of(example, mode, choice, self.vocabulary)
+
+    def features(self, examples: Sequence[Example]) -> NDArray[np.float32]:
+        """Return the features (B, N, F) of the points of examples with equally many points."""
+        scaled = [scale_table(example.X, example.y) for example in examples]
+        return point_features(
+            np.stack([s.values for s in scaled]),
+            np.stack([s.present for s in scaled]),
+            np.stack([s.log_scale for s in scaled]),
+        )
+
+    def extra(self, examples: Sequence[Example], choice: random.Random) -> dict[str, NDArray[Any]]:
+        """Return further arrays, the first axis of each B; none by default."""
+        return {}
+
+    def batch(
+        self,
+        examples: Sequence[Example],
+        sequences: Sequence[tuple[list[int], int]],
+        modes: Sequence[int],
+        choice: random.Random,
+    ) -> Batch:
+        """Pad sequences of one length class to a batch."""
+        longest = max(len(ids) for ids, _ in sequences) - 1
+        longest += -longest % 4
+        ids = np.full((len(sequences), longest), self.vocabulary.pad, np.int64)
+        targets = np.full((len(sequences), longest), IGNORED, np.int64)
+        for row, (sequence, given) in enumerate(sequences):
+            ids[row, : len(sequence) - 1] = sequence[:-1]
+            targets[row, given : len(sequence) - 1] = sequence[1 + given :]
+        extra = self.extra(examples, choice)
+        return Batch(self.features(examples), ids, targets, np.array(modes, np.int64), extra)
 
 
 class Pools(IterableDataset[Pool]):
@@ -166,16 +210,16 @@ class Pools(IterableDataset[Pool]):
     ----------
     corpus : Corpus
     plan : BatchPlan
-    vocabulary : Vocabulary
+    encoder : ExampleEncoder
     seed : int
     start : int
         Number of the first pool.
     """
 
     def __init__(
-        self, corpus: Corpus, plan: BatchPlan, vocabulary: Vocabulary, seed: int, start: int
+        self, corpus: Corpus, plan: BatchPlan, encoder: ExampleEncoder, seed: int, start: int
     ) -> None:
-        self.corpus, self.plan, self.vocabulary = corpus, plan, vocabulary
+        self.corpus, self.plan, self.encoder = corpus, plan, encoder
         self.seed, self.start = seed, start
 
     def __iter__(self) -> Iterator[Pool]:
@@ -197,16 +241,17 @@ class Pools(IterableDataset[Pool]):
         )
         modes = choice.choices(range(len(MODES)), plan.modes, k=len(examples))
         sequences = [
-            sequence_of(example, mode, choice, self.vocabulary)
+            self.encoder.sequence(example, mode, choice)
             for example, mode in zip(examples, modes, strict=True)
         ]
         order = sorted(range(len(examples)), key=lambda i: len(sequences[i][0]))
         size = plan.batch_size
         parts = [order[i : i + size] for i in range(0, len(order), size)]
         choice.shuffle(parts)
-        pad = self.vocabulary.pad
         batches = [
-            collate([examples[i] for i in part], [sequences[i] for i in part], [modes[i] for i in part], pad)
+            self.encoder.batch(
+                [examples[i] for i in part], [sequences[i] for i in part], [modes[i] for i in part], choice
+            )
             for part in parts
         ]
         return Pool(batches, Counter(self.corpus.audit.hits), Counter(self.corpus.rejected))

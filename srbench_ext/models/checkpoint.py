@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,8 +15,19 @@ from torch import nn
 
 from srbench_ext.errors import WeightsError
 from srbench_ext.models.foundation import Foundation, FoundationConfig
+from srbench_ext.models.pretrained import Pretrained
 
-__all__ = ["FOUNDATION_WEIGHTS", "file_sha256", "load_foundation", "load_into", "read_card", "save_weights"]
+__all__ = [
+    "FOUNDATION_WEIGHTS",
+    "file_sha256",
+    "load_foundation",
+    "load_into",
+    "load_weights",
+    "read_card",
+    "save_weights",
+]
+
+Network = TypeVar("Network", bound=Pretrained)
 
 FOUNDATION_WEIGHTS = Path(__file__).parent / "weights" / "foundation.safetensors"
 """The foundation weights that ship with the package."""
@@ -64,7 +76,10 @@ def read_card(path: Path) -> dict[str, Any]:
             f"Weights {path.name} and their card {card_path.name} are needed in {path.parent}; "
             "not both are there. Train them with `srbench-ext train` or restore the files."
         )
-    card: dict[str, Any] = json.loads(card_path.read_text("utf8"))
+    try:
+        card: dict[str, Any] = json.loads(card_path.read_text("utf8"))
+    except json.JSONDecodeError as error:
+        raise WeightsError(f"The card {card_path} is not JSON ({error}). Restore the file.") from error
     found = file_sha256(path)
     if found != card.get("sha256"):
         raise WeightsError(
@@ -88,15 +103,39 @@ def load_into(module: nn.Module, path: Path) -> None:
     module.load_state_dict(state, strict=True)
 
 
-@lru_cache(maxsize=2)
-def load_foundation(path: Path = FOUNDATION_WEIGHTS) -> tuple[Foundation, dict[str, Any]]:
-    """Return a foundation model in evaluation mode, frozen, and its card; loaded once a process."""
+@lru_cache(maxsize=4)
+def load_weights(path: Path, build: Callable[[dict[str, Any]], Network]) -> tuple[Network, dict[str, Any]]:
+    """Return the network of a weights file in evaluation mode, frozen, and its card; loaded once a process.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.safetensors`` file with its card beside it.
+    build : callable
+        Makes the network from the card's ``model`` entry; a function of a module, not a lambda, so that
+        the file is read once.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or altered, or the weights do not fit the network or the vocabulary.
+    """
     card = read_card(path)
-    model = Foundation(FoundationConfig.from_dict(card["model"]))
+    model = build(card["model"])
     if card.get("vocabulary_sha256") != model.vocabulary.sha256:
         raise WeightsError(
             f"Weights {path.name} were trained with another vocabulary "
             f"({str(card.get('vocabulary_sha256'))[:16]}…, this version has {model.vocabulary.sha256[:16]}…)."
         )
     load_into(model, path)
-    return model.eval().requires_grad_(False), card
+    model.eval().requires_grad_(False)
+    return model, card
+
+
+def load_foundation(path: Path = FOUNDATION_WEIGHTS) -> tuple[Foundation, dict[str, Any]]:
+    """Return a foundation model in evaluation mode, frozen, and its card; loaded once a process."""
+    return load_weights(path, _foundation)
+
+
+def _foundation(config: dict[str, Any]) -> Foundation:
+    return Foundation(FoundationConfig.from_dict(config))

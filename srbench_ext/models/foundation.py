@@ -7,14 +7,15 @@ the memory, and a causal decoder that attends to it.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from srbench_ext.errors import ConfigError
 from srbench_ext.models.encoders import POINT_FEATURES
-from srbench_ext.models.tokens import Vocabulary
+from srbench_ext.models.pretrained import LENGTHS, Pretrained, TensorBatch, token_losses, tokens_by_length
+from srbench_ext.models.tokens import MODES, Vocabulary
 from srbench_ext.models.transformer import Block
 
 __all__ = ["Foundation", "FoundationConfig", "KeysValues"]
@@ -66,13 +67,19 @@ class FoundationConfig:
         return asdict(self)
 
 
-class Foundation(nn.Module):
+class Foundation(Pretrained):
     """Encoder of a table and decoder of its formula.
 
     Parameters
     ----------
     config : FoundationConfig
     """
+
+    parts: ClassVar[tuple[str, ...]] = (
+        *(mode.strip("<>") for mode in MODES),
+        *(name for name, _, _ in LENGTHS),
+    )
+    config: FoundationConfig
 
     def __init__(self, config: FoundationConfig) -> None:
         super().__init__()
@@ -159,3 +166,11 @@ class Foundation(nn.Module):
     def forward(self, features: Tensor, ids: Tensor) -> Tensor:
         """Return logits (B, T, V) of sequences (B, T) given points (B, N, F)."""
         return self.decode(ids, self.memory_keys(self.encode(features)))[0]
+
+    def loss(self, batch: TensorBatch, step: int) -> tuple[Tensor, Tensor]:
+        """Return the mean cross-entropy per token; sums and counts by mode, then by target length."""
+        each, counted = token_losses(self(batch.features, batch.ids), batch.targets)
+        by_mode = torch.zeros(len(MODES), 2, device=each.device)
+        sums = torch.stack([each.detach().sum(1), counted.sum(1).float()], dim=1)
+        by_mode.index_add_(0, batch.modes, sums)
+        return each.sum() / counted.sum(), torch.cat([by_mode, tokens_by_length(each, counted)])

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,20 +20,22 @@ from torch.utils.data import DataLoader
 
 from srbench_ext.corpus.stream import Corpus
 from srbench_ext.errors import InputError
-from srbench_ext.models.batches import IGNORED, Batch, BatchPlan, Pool, Pools
+from srbench_ext.models.batches import Batch, BatchPlan, Pool, Pools
 from srbench_ext.models.checkpoint import save_weights
-from srbench_ext.models.foundation import Foundation, FoundationConfig
-from srbench_ext.models.precision import autocast
-from srbench_ext.models.tokens import MODES
+from srbench_ext.models.precision import bfloat16_pays
+from srbench_ext.models.pretrained import Pretrained, TensorBatch
 
 __all__ = ["Trainer", "TrainingConfig", "train_release"]
 
 VALIDATION_SEED = 990_001
 
+_Update = tuple[Tensor, Tensor, Tensor, int]
+"""Of a step: loss, parts of it, gradient norm, number of examples."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """How a foundation model is trained.
+    """How a network is trained.
 
     Attributes
     ----------
@@ -60,19 +62,20 @@ class TrainingConfig:
 
 
 class Trainer:
-    """Trains a foundation model in a folder, from where it was left.
+    """Trains a network in a folder, from where it was left.
 
     Parameters
     ----------
     folder : Path
         Holds ``checkpoint.pt``, ``log.csv`` and, of a decay, ``decay.csv``.
     corpus : Corpus
-    model_config : FoundationConfig
+    build : callable
+        Makes the network; called once, after the seed of the weights is set.
     config : TrainingConfig
     """
 
     def __init__(
-        self, folder: Path, corpus: Corpus, model_config: FoundationConfig, config: TrainingConfig
+        self, folder: Path, corpus: Corpus, build: Callable[[], Pretrained], config: TrainingConfig
     ) -> None:
         self.folder, self.corpus, self.config = folder, corpus, config
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,8 @@ class Trainer:
             torch.set_num_threads(config.threads)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(config.seed)
-        self.model = Foundation(model_config).to(self.device)
+        self.model = build().to(self.device)
+        self.bfloat16 = bfloat16_pays(self.device.type)
         decayed = [p for p in self.model.parameters() if p.ndim >= 2]
         plain = [p for p in self.model.parameters() if p.ndim < 2]
         self.optimiser = torch.optim.AdamW(
@@ -96,13 +100,14 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self.interrupted = False
+        self._left_out = 0
         self.truth_hits: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
 
     @property
     def examples(self) -> int:
         """Examples seen so far."""
-        return self.step * self.config.plan.batch_size
+        return self.step * self.config.plan.batch_size - self._left_out
 
     # ---------------------------------------------------------------- state
     def save(self, name: str = "checkpoint.pt") -> None:
@@ -115,6 +120,7 @@ class Trainer:
             "truth_hits": dict(self.truth_hits),
             "rejected": dict(self.rejected),
             "model_config": self.model.config.to_dict(),
+            "bfloat16": self.bfloat16,
         }
         partial = self.folder / f"{name}.partial"
         torch.save(state, partial)
@@ -129,11 +135,19 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.bfloat16 = state.get("bfloat16", self.bfloat16)  # measured once, so that a resume is exact
         self.truth_hits, self.rejected = Counter(state["truth_hits"]), Counter(state["rejected"])
         return True
 
     # ---------------------------------------------------------------- loop
-    def run(self, *, minutes: float | None = None, steps: int | None = None, decay_steps: int = 0) -> None:
+    def run(
+        self,
+        *,
+        minutes: float | None = None,
+        steps: int | None = None,
+        decay_steps: int = 0,
+        decay_to: int | None = None,
+    ) -> None:
         """Train for a time or a number of steps.
 
         An interrupt (Ctrl-C) or a termination signal ends it after the step, with a checkpoint.
@@ -147,19 +161,38 @@ class Trainer:
         decay_steps : int, default 0
             Lower the rate to zero over this many steps and stop: makes a release. The checkpoint is
             left where the decay began, so that training can go on from there.
+        decay_to : int, optional
+            The same, over what is left to so many examples in all; the last batch is cut to end there.
+
+        Raises
+        ------
+        InputError
+            If more than ``decay_to`` examples have been seen.
         """
+        if decay_to is not None:
+            if decay_to <= self.examples:
+                raise InputError(
+                    f"The decay is to end at {decay_to:,} examples, the network has seen {self.examples:,}. "
+                    "Give a larger number, or start from an earlier checkpoint."
+                )
+            decay_steps = -(-(decay_to - self.examples) // self.config.plan.batch_size)
         if decay_steps:
             steps = decay_steps
         with _stop_on_signals() as stopped:
-            self._loop(stopped, minutes, steps, decay_steps)
+            self._loop(stopped, minutes, steps, decay_steps, decay_to)
             self.interrupted = stopped.is_set()
 
     def _loop(
-        self, stopped: threading.Event, minutes: float | None, steps: int | None, decay_steps: int
+        self,
+        stopped: threading.Event,
+        minutes: float | None,
+        steps: int | None,
+        decay_steps: int,
+        decay_to: int | None,
     ) -> None:
         started = saved = time.monotonic()
         first = self.step
-        window: list[tuple[Tensor, Tensor, int]] = []
+        window: list[_Update] = []
         window_start = started
         batches = self._batches()
         while not stopped.is_set() and (steps is None or self.step - first < steps):
@@ -167,6 +200,9 @@ class Trainer:
             if minutes is not None and now - started > 60 * minutes:
                 break
             batch = next(batches)
+            if decay_to is not None and self.examples + len(batch.ids) > decay_to:
+                self._left_out = len(batch.ids) - (decay_to - self.examples)
+                batch = batch.first(decay_to - self.examples)
             rate = self._rate(self.step - first, decay_steps)
             window.append(self._update(batch, rate))
             self.step += 1
@@ -190,7 +226,7 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         plan = self.config.plan
         start, skipped = divmod(self.step, plan.batches_per_pool)
-        pools = Pools(self.corpus, plan, self.model.vocabulary, self.config.seed, start)
+        pools = Pools(self.corpus, plan, self.model.encoder(), self.config.seed, start)
         workers = self.config.workers
         loader = DataLoader(
             pools,
@@ -206,61 +242,50 @@ class Trainer:
             yield from pool.batches[skipped:]
             skipped = 0
 
-    def _update(self, batch: Batch, rate: float) -> tuple[Tensor, Tensor, int]:
+    def _update(self, batch: Batch, rate: float) -> _Update:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        loss, by_mode = self.loss(batch)
+        loss, parts = self.loss(batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
-        return by_mode, norm, len(batch.ids)
+        return loss.detach(), parts, norm, len(batch.ids)
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return the mean cross-entropy per token, and sums and counts of it by mode (3, 2)."""
-        features = torch.from_numpy(batch.features).to(self.device)
-        ids = torch.from_numpy(batch.ids).to(self.device)
-        targets = torch.from_numpy(batch.targets).to(self.device)
-        modes = torch.from_numpy(batch.modes).to(self.device)
-        with autocast(self.device.type):
-            logits = self.model(features, ids)
-        each = torch.nn.functional.cross_entropy(
-            logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
-        ).view_as(targets)
-        counted = targets != IGNORED
-        by_mode = torch.zeros(len(MODES), 2, device=self.device)
-        by_mode.index_add_(0, modes, torch.stack([each.detach().sum(1), counted.sum(1).float()], dim=1))
-        return each.sum() / counted.sum(), by_mode
+        """Return the loss of the network, and the sums and counts of its parts (P, 2)."""
+        tensors = TensorBatch.of(batch, self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            return self.model.loss(tensors, self.step)
 
     @torch.no_grad()
     def validate(self, n_batches: int = 8) -> dict[str, float]:
-        """Return the cross-entropy by mode on a fixed held-out set."""
+        """Return the parts of the loss on a fixed held-out set."""
         plan = replace(self.config.plan, batches_per_pool=n_batches, many_share=0.0)
-        pools = Pools(self.corpus, plan, self.model.vocabulary, VALIDATION_SEED, 0)
+        pools = Pools(self.corpus, plan, self.model.encoder(), VALIDATION_SEED, 0)
         self.model.eval()
-        total = sum(
-            (self.loss(batch)[1] for batch in pools.pool(0).batches),
-            torch.zeros(len(MODES), 2, device=self.device),
-        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(VALIDATION_SEED)  # networks that sample do so alike each time
+            total = torch.stack([self.loss(batch)[1] for batch in pools.pool(0).batches]).sum(0)
         self.model.train()
-        return {mode.strip("<>"): float(total[i, 0] / total[i, 1]) for i, mode in enumerate(MODES)}
+        return {name: _mean(total, i) for i, name in enumerate(self.model.parts)}
 
-    def _log(self, name: str, window: list[tuple[Tensor, Tensor, int]], elapsed: float, rate: float) -> None:
-        by_mode = torch.stack([entry[0] for entry in window]).sum(0)
-        losses = (by_mode[:, 0] / by_mode[:, 1].clamp(min=1)).tolist()
+    def _log(self, name: str, window: list[_Update], elapsed: float, rate: float) -> None:
+        parts = torch.stack([entry[1] for entry in window]).sum(0)
+        names = self.model.parts
         row: dict[str, Any] = {
             "step": self.step,
             "examples": self.examples,
-            "examples_per_second": round(sum(entry[2] for entry in window) / elapsed, 1),
-            "loss": round(float(by_mode[:, 0].sum() / by_mode[:, 1].sum()), 4),
-            **{f"loss_{mode.strip('<>')}": round(loss, 4) for mode, loss in zip(MODES, losses, strict=True)},
-            "gradient_norm": round(float(torch.stack([entry[1] for entry in window]).mean()), 3),
+            "examples_per_second": round(sum(entry[3] for entry in window) / elapsed, 1),
+            "loss": round(float(torch.stack([entry[0] for entry in window]).mean()), 4),
+            **{f"loss_{name}": round(_mean(parts, i), 4) for i, name in enumerate(names)},
+            "gradient_norm": round(float(torch.stack([entry[2] for entry in window]).mean()), 3),
             "rate": f"{rate:.2e}",
         }
         if self.step % 1000 == 0:
             row |= {f"validation_{k}": round(v, 4) for k, v in self.validate().items()}
         else:
-            row |= {f"validation_{mode.strip('<>')}": "" for mode in MODES}
+            row |= {f"validation_{name}": "" for name in names}
         path = self.folder / name
         fresh = not path.exists()
         with path.open("a", newline="", encoding="utf8") as stream:
@@ -313,6 +338,10 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def _mean(parts: Tensor, i: int) -> float:
+    return float(parts[i, 0] / parts[i, 1].clamp(min=1))
+
+
 def _same(pool: Pool) -> Pool:
     return pool
 
@@ -320,27 +349,35 @@ def _same(pool: Pool) -> Pool:
 def train_release(
     folder: Path,
     corpus: Corpus,
+    build: Callable[[], Pretrained],
     *,
-    minutes: float,
+    name: str,
+    minutes: float | None = None,
+    examples: int | None = None,
     resume: bool = True,
     decay_share: float = 0.15,
-    name: str = "foundation",
-    model_config: FoundationConfig | None = None,
     config: TrainingConfig | None = None,
 ) -> dict[str, Any]:
-    """Train for a time, then decay and write release weights; the checkpoint stays before the decay.
+    """Train, then decay and write release weights; the checkpoint stays before the decay.
 
     Parameters
     ----------
     folder : Path
         Holds the checkpoint, ``log.csv`` and, at the end, ``NAME.safetensors`` and ``NAME.json``.
     corpus : Corpus
-    minutes : float
+    build : callable
+        Makes the network.
+    name : str
+        Name of the weights.
+    minutes : float, optional
         Wall time in all.
+    examples : int, optional
+        Examples in all, in place of a time: the controlled budget is 1,000,000.
     resume : bool
         Go on from the folder's checkpoint; without it, a checkpoint in the folder is an error.
     decay_share : float
-        Share of the time that the rate falls in.
+        Share of the time or of the examples that the rate falls in.
+    config : TrainingConfig, optional
 
     Returns
     -------
@@ -350,23 +387,31 @@ def train_release(
     Raises
     ------
     InputError
-        If the folder holds a checkpoint and ``resume`` is false.
+        If the folder holds a checkpoint and ``resume`` is false, if not exactly one of ``minutes`` and
+        ``examples`` is given, or if more examples have been seen.
     KeyboardInterrupt
         If a signal ended the training; the checkpoint is written before.
     """
-    trainer = Trainer(folder, corpus, model_config or FoundationConfig(), config or TrainingConfig())
+    if (minutes is None) == (examples is None):
+        raise InputError(f"Training needs minutes or examples. Got minutes={minutes}, examples={examples}.")
+    trainer = Trainer(folder, corpus, build, config or TrainingConfig())
     if not resume and (folder / "checkpoint.pt").exists():
         raise InputError(
             f"{folder} holds a checkpoint. Give --resume to go on from it, or another folder to start anew."
         )
     trainer.resume()
-    stable, first = 60 * minutes * (1 - decay_share), trainer.step
-    started = time.monotonic()
-    trainer.run(minutes=stable / 60)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    per_step = (time.monotonic() - started) / max(1, trainer.step - first)
-    trainer.run(decay_steps=max(1, int(60 * minutes * decay_share / per_step)))
+    if examples is not None:
+        stable = int(examples * (1 - decay_share)) // trainer.config.plan.batch_size
+        trainer.run(steps=max(0, stable - trainer.step))
+        decay: dict[str, int] = {"decay_to": examples}
+    else:
+        assert minutes is not None
+        first, started = trainer.step, time.monotonic()
+        trainer.run(minutes=minutes * (1 - decay_share))
+        per_step = (time.monotonic() - started) / max(1, trainer.step - first)
+        decay = {"decay_steps": max(1, int(60 * minutes * decay_share / per_step))}
+    if not trainer.interrupted:
+        trainer.run(**decay)
     if trainer.interrupted:
         raise KeyboardInterrupt
     return save_weights(trainer.model, folder / f"{name}.safetensors", trainer.card())

@@ -4,19 +4,31 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from srbench_ext.errors import InputError
 from srbench_ext.models.batches import Batch, Pools
+from srbench_ext.models.checkpoint import load_weights
+from srbench_ext.models.foundation import Foundation, FoundationConfig
 from srbench_ext.models.tokens import MODES
-from srbench_ext.models.training import Trainer, TrainingConfig
+from srbench_ext.models.training import Trainer, TrainingConfig, train_release
 
 from .tiny import CONFIG, PLAN, tiny_corpus
 
 TRAINING = TrainingConfig(workers=0, warmup_steps=4, plan=PLAN, learning_rate=3e-3)
+
+
+def build() -> Foundation:
+    return Foundation(CONFIG)
+
+
+def _build(config: dict[str, Any]) -> Foundation:
+    return Foundation(FoundationConfig.from_dict(config))
 
 
 class Recording(Trainer):
@@ -31,7 +43,7 @@ class Recording(Trainer):
 
 
 def trainer(folder: Path, config: TrainingConfig = TRAINING) -> Recording:
-    return Recording(folder, tiny_corpus(), CONFIG, config)
+    return Recording(folder, tiny_corpus(), build, config)
 
 
 def assert_equal_weights(a: Trainer, b: Trainer) -> None:
@@ -99,15 +111,39 @@ def test_decay_leaves_the_checkpoint_as_it_was(tmp_path: Path) -> None:
     assert all(torch.equal(stable[name], value) for name, value in again.model.state_dict().items())
 
 
+def test_decay_to_a_number_of_examples_ends_there_exactly(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    run.run(steps=2)
+    run.run(decay_to=18)  # of batches of 4: two whole ones and half of a third
+    assert (run.examples, run.step) == (18, 5)
+    assert run.card()["examples"] == 18
+    again = trainer(tmp_path)
+    again.resume()
+    assert again.examples == 8
+    with pytest.raises(InputError, match="has seen 8"):
+        again.run(decay_to=8)
+
+
+def test_a_release_of_so_many_examples_is_written_with_its_card(tmp_path: Path) -> None:
+    card = train_release(tmp_path, tiny_corpus(), build, name="tiny", examples=30, config=TRAINING)
+    assert card["examples"] == 30
+    assert json.loads((tmp_path / "tiny.json").read_text("utf8")) == json.loads(json.dumps(card))
+    assert load_weights(tmp_path / "tiny.safetensors", _build)[1]["sha256"] == card["sha256"]
+    with pytest.raises(InputError, match="holds a checkpoint"):
+        train_release(tmp_path, tiny_corpus(), build, name="tiny", examples=40, resume=False, config=TRAINING)
+    with pytest.raises(InputError, match="minutes or examples"):
+        train_release(tmp_path, tiny_corpus(), build, name="tiny")
+
+
 def test_rate_rises_over_the_warm_up_stays_and_falls_over_the_decay(tmp_path: Path) -> None:
     rates: list[float] = []
 
     class Rates(Trainer):
-        def _update(self, batch: Batch, rate: float) -> tuple[Tensor, Tensor, int]:
+        def _update(self, batch: Batch, rate: float) -> tuple[Tensor, Tensor, Tensor, int]:
             rates.append(rate / TRAINING.learning_rate)
             return super()._update(batch, rate)
 
-    run = Rates(tmp_path, tiny_corpus(), CONFIG, TRAINING)
+    run = Rates(tmp_path, tiny_corpus(), build, TRAINING)
     run.run(steps=6)
     run.run(decay_steps=4)
     assert rates == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, *(1 - math.sqrt(i / 4) for i in range(4))])
@@ -126,7 +162,7 @@ def test_log_has_a_row_for_every_hundred_steps(tmp_path: Path, capsys: pytest.Ca
     run.run(steps=3)
     with (tmp_path / "log.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    names = [mode.strip("<>") for mode in MODES]
+    names = Foundation.parts
     assert list(rows[0]) == [
         "step",
         "examples",
@@ -144,7 +180,7 @@ def test_log_has_a_row_for_every_hundred_steps(tmp_path: Path, capsys: pytest.Ca
 
 def test_padding_and_given_tokens_do_not_count_in_the_loss(tmp_path: Path) -> None:
     run = trainer(tmp_path)
-    batch = Pools(run.corpus, PLAN, run.model.vocabulary, 1, 0).pool(0).batches[0]
+    batch = Pools(run.corpus, PLAN, run.model.encoder(), 1, 0).pool(0).batches[0]
     longer = Batch(
         batch.features,
         np.pad(batch.ids, ((0, 0), (0, 4))),
@@ -156,8 +192,10 @@ def test_padding_and_given_tokens_do_not_count_in_the_loss(tmp_path: Path) -> No
         padded, padded_by_mode = run.loss(longer)
     assert float(padded) == pytest.approx(float(loss), rel=1e-5)
     torch.testing.assert_close(padded_by_mode, by_mode, rtol=1e-5, atol=1e-5)
-    assert float(by_mode[:, 1].sum()) == (batch.targets != -100).sum()
-    assert float(by_mode[:, 0].sum() / by_mode[:, 1].sum()) == pytest.approx(float(loss), rel=1e-5)
+    modes, lengths = by_mode[: len(MODES)], by_mode[len(MODES) :]
+    assert float(modes[:, 1].sum()) == (batch.targets != -100).sum()
+    torch.testing.assert_close(lengths.sum(0), modes.sum(0), rtol=1e-5, atol=1e-3)
+    assert float(modes[:, 0].sum() / modes[:, 1].sum()) == pytest.approx(float(loss), rel=1e-5)
 
 
 def test_validation_is_repeatable_and_changes_no_weight(tmp_path: Path) -> None:
@@ -165,7 +203,7 @@ def test_validation_is_repeatable_and_changes_no_weight(tmp_path: Path) -> None:
     before = run.model.tokens.weight.detach().clone()
     first = run.validate()
     assert first == run.validate()
-    assert set(first) == {mode.strip("<>") for mode in MODES}
+    assert set(first) == set(Foundation.parts)
     assert torch.equal(run.model.tokens.weight, before)
     assert run.model.training
 
