@@ -36,9 +36,9 @@ class FirstColumn(Method):
             time.sleep(60)
 """
 TRAIN_PY = """
-def main(out, minutes, resume):
+def main(out, minutes, examples, resume):
     out.mkdir(parents=True)
-    (out / "call.txt").write_text(f"{minutes} {resume}")
+    (out / "call.txt").write_text(f"{minutes} {examples} {resume}")
 """
 
 
@@ -211,7 +211,7 @@ def test_fit_of_an_empty_file_is_bad_input(call, tmp_path):
 def test_train_calls_the_training_of_the_method(call, tmp_path):
     code, _, _ = call("train", "trainable", "--out", tmp_path / "weights", "--minutes", 1.5, "--resume")
     assert code == 0
-    assert (tmp_path / "weights" / "call.txt").read_text() == "1.5 True"
+    assert (tmp_path / "weights" / "call.txt").read_text() == "1.5 None True"
 
 
 def test_training_a_method_without_weights_lists_those_that_have(call, tmp_path):

@@ -155,7 +155,7 @@ def test_training_is_found_or_those_that_have_it_are_listed(plugin):
     with pytest.raises(ConfigError, match="nothing to train"):
         registry.load_train("mine")
     (folder / "train.py").write_text(
-        "def main(out, minutes=None, resume=False):\n    return out, minutes, resume\n"
+        "def main(out, minutes=None, examples=None, resume=False):\n    return out, minutes, resume\n"
     )
     assert registry.load_train("mine")(Path("x"), minutes=1.0) == (Path("x"), 1.0, False)
     with pytest.raises(ConfigError, match="mine"):
@@ -166,3 +166,14 @@ def test_a_plugins_path_that_is_no_folder_is_refused(monkeypatch):
     monkeypatch.setenv(registry.PLUGINS_VARIABLE, "/no/such/folder")
     with pytest.raises(ConfigError, match="is not a folder"):
         registry.names()
+
+
+def test_descriptions_and_protocols_are_read_without_scikit_learn_and_the_kernels():
+    code = (
+        "import sys; from srbench_ext import registry; from srbench_ext.data import suites; "
+        "from srbench_ext.runner.protocol import load_protocol; "
+        "registry.describe('linear'); load_protocol('quick'); suites(); "
+        "print(sorted({'sklearn', 'numba', 'pandas', 'scipy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
