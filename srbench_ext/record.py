@@ -12,10 +12,12 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from srbench_ext.errors import ExpressionError, RecordError
-from srbench_ext.expression import Expression
+
+if TYPE_CHECKING:
+    from srbench_ext.expression import Expression
 
 __all__ = [
     "SCHEMA",
@@ -127,6 +129,8 @@ class FormulaText:
 
     def expression(self, names: tuple[str, ...] | None = None) -> Expression:
         """Read the expression back, in the given column names."""
+        from srbench_ext.expression import Expression  # its kernels take half a second; most readers need none
+
         try:
             return Expression(tuple(self.prefix.split()), self.constants, names)
         except ExpressionError as error:

@@ -20,10 +20,12 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from srbench_ext.errors import ConfigError, MissingExtraError, UnknownNameError
-from srbench_ext.method import Method
+
+if TYPE_CHECKING:
+    from srbench_ext.method import Method
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -117,6 +119,8 @@ def load_class(name: str) -> type[Method]:
     ConfigError
         If the class is not there or not a :class:`~srbench_ext.method.Method`.
     """
+    from srbench_ext.method import Method  # scikit-learn takes seconds; descriptions need none of it
+
     info = describe(name)
     missing = missing_packages(info)
     if missing:
@@ -187,7 +191,7 @@ def is_bundled(info: MethodInfo) -> bool:
 
 
 def load_train(name: str) -> Callable[..., Any]:
-    """Return the training entry of a method: ``main(out, minutes, resume)`` of its ``train`` module.
+    """Return the training entry of a method: ``main(out, minutes, examples, resume)`` of its ``train`` module.
 
     Raises
     ------

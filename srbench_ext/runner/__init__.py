@@ -4,10 +4,16 @@
 process of its own, and stores a record for every one, whatever became of it.
 """
 
-from srbench_ext.runner.execute import Summary, execute
-from srbench_ext.runner.plan import parse_settings, plan
-from srbench_ext.runner.protocol import Protocol, RunRules, load_protocol, protocol_names
-from srbench_ext.runner.store import SetAside, Store
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from srbench_ext.runner.execution import Summary, execute
+    from srbench_ext.runner.planning import parse_settings, plan
+    from srbench_ext.runner.protocol import Protocol, RunRules, load_protocol, protocol_names
+    from srbench_ext.runner.store import SetAside, Store
 
 __all__ = [
     "Protocol",
@@ -21,3 +27,25 @@ __all__ = [
     "plan",
     "protocol_names",
 ]
+
+_HOMES = {
+    "Summary": "execution",
+    "execute": "execution",
+    "parse_settings": "planning",
+    "plan": "planning",
+    "Protocol": "protocol",
+    "RunRules": "protocol",
+    "load_protocol": "protocol",
+    "protocol_names": "protocol",
+    "SetAside": "store",
+    "Store": "store",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is asked for: reading a protocol needs nothing of what runs it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
