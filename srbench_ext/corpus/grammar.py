@@ -1,6 +1,6 @@
-"""Random formulas: short laws (``science``) and E2E's affine trees (``e2e``).
+"""Random formulas: the grammars by name, and the one of short laws (``science``).
 
-Both return a nested tuple (see :mod:`srbench_ext.corpus.normal`) over the variables ``x0`` to
+Each returns a nested tuple (see :mod:`srbench_ext.corpus.normal`) over the variables ``x0`` to
 ``x{d-1}``, each of which appears at least once. Nothing here looks at a benchmark problem: the
 grammar has families (products of powers, sums of squares, differences inside a sine, bells of a
 shifted variable), not formulas.
@@ -11,9 +11,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from srbench_ext.corpus.grammar_e2e import draw_e2e
+from srbench_ext.corpus.grammar_nesymres import draw_nesymres
 from srbench_ext.corpus.normal import Node
 
-__all__ = ["GRAMMARS", "draw_e2e", "draw_science"]
+__all__ = ["GRAMMARS", "MOST_VARIABLES", "constant", "draw_science"]
 
 _JOINS = ("add", "sub", "mul", "div")
 _JOIN_WEIGHTS = (0.27, 0.22, 0.33, 0.18)
@@ -252,96 +254,11 @@ _MOTIFS: tuple[Callable[[random.Random, list[str], int], Node], ...] = (
     _polynomial,
 )
 
-_E2E_UNARIES = ("sqrt", "pow2", "inv", "abs", "log", "exp", "sin", "cos", "pow3", "tan", "atan")
-_E2E_WEIGHTS = (5, 3, 3, 1, 1, 1, 1, 1, 1, 0.2, 0.2)
+GRAMMARS: dict[str, Callable[[random.Random, int], Node]] = {
+    "science": draw_science,
+    "e2e": draw_e2e,
+    "nesymres": draw_nesymres,
+}
 
-
-def draw_e2e(rng: random.Random, n_variables: int) -> Node:
-    """Draw a tree of E2E's generator (arXiv 2204.10532, released defaults).
-
-    Uniform binary shape of d - 1 to d + 3 joins by +, - or x, up to 4 unaries on subtrees of at
-    most 5 tokens, and the reduced scheme of affine constants.
-    """
-    joins = n_variables - 1 + rng.randint(0, 4)
-    leaves = [f"x{i}" for i in range(n_variables)]
-    leaves += [f"x{rng.randrange(n_variables)}" for _ in range(joins + 1 - n_variables)]
-    rng.shuffle(leaves)
-    node = _binary_tree(rng, leaves)
-    node = _add_unaries(rng, node, rng.randint(0, 4))
-    return ("add", _e2e_constant(rng), _affine(rng, node))
-
-
-def _binary_tree(rng: random.Random, leaves: list[str]) -> Node:
-    """Split the leaves with the probability of a uniform binary shape (Catalan numbers)."""
-    if len(leaves) == 1:
-        return leaves[0]
-    n = len(leaves) - 1
-    weights = [_CATALAN[i] * _CATALAN[n - 1 - i] for i in range(n)]
-    (left,) = rng.choices(range(n), weights)
-    cut = left + 1
-    return (
-        rng.choice(("add", "sub", "mul")),
-        _binary_tree(rng, leaves[:cut]),
-        _binary_tree(rng, leaves[cut:]),
-    )
-
-
-_CATALAN = [1]
-for _n in range(24):
-    _CATALAN.append(_CATALAN[-1] * 2 * (2 * _n + 1) // (_n + 2))
-
-
-def _size(node: Node) -> int:
-    return 1 + sum(_size(child) for child in node[1:]) if isinstance(node, tuple) else 1
-
-
-def _add_unaries(rng: random.Random, node: Node, count: int) -> Node:
-    places: list[tuple[int, ...]] = []
-
-    def visit(at: Node, path: tuple[int, ...]) -> None:
-        if path and _size(at) < 6:
-            places.append(path)
-        if isinstance(at, tuple):
-            for i, child in enumerate(at[1:], start=1):
-                visit(child, (*path, i))
-
-    visit(node, ())
-    chosen = set(rng.sample(places, min(count, len(places))))
-
-    def build(at: Node, path: tuple[int, ...]) -> Node:
-        if isinstance(at, tuple):
-            at = (at[0], *(build(child, (*path, i)) for i, child in enumerate(at[1:], start=1)))
-        return (rng.choices(_E2E_UNARIES, _E2E_WEIGHTS)[0], at) if path in chosen else at
-
-    return build(node, ())
-
-
-def _e2e_constant(rng: random.Random) -> float:
-    return rng.choice((-1, 1)) * rng.randint(1, 999) * 10.0 ** rng.choice((-3, -2, -1))
-
-
-def _affine(rng: random.Random, node: Node) -> Node:
-    if not isinstance(node, tuple):
-        return ("mul", _e2e_constant(rng), node)
-
-    def is_sum(at: Node) -> bool:
-        return isinstance(at, tuple) and at[0] in ("add", "sub")
-
-    def walk(at: Node) -> Node:
-        if not isinstance(at, tuple):
-            return at
-        children = [walk(child) for child in at[1:]]
-        if at[0] in ("add", "sub"):
-            children = [
-                child if is_sum(old) else ("mul", _e2e_constant(rng), child)
-                for old, child in zip(at[1:], children, strict=True)
-            ]
-        elif len(children) == 1 and not is_sum(at[1]):
-            children = [("add", _e2e_constant(rng), ("mul", _e2e_constant(rng), children[0]))]
-        return (at[0], *children)
-
-    changed = walk(node)
-    return changed if changed != node else ("mul", _e2e_constant(rng), node)
-
-
-GRAMMARS: dict[str, Callable[[random.Random, int], Node]] = {"science": draw_science, "e2e": draw_e2e}
+MOST_VARIABLES = {"nesymres": 3}
+"""The grammars that cannot have any number of variables."""

@@ -86,9 +86,9 @@ def normalise(node: Node) -> Node:
         return node
     head = node[0]
     if head in _SUMS:
-        return _build_sum(*_terms(node, positive=True))
+        return _build_sum(*terms_of(node, positive=True))
     if head in _PRODUCTS or head in _POWERS or _integer_power(node):
-        return _build_product(_factors(node))
+        return _build_product(factors_of(node))
     return (head, *(normalise(child) for child in node[1:]))
 
 
@@ -100,7 +100,7 @@ def _integer_power(node: Node) -> int:
     return 0
 
 
-def _terms(node: Node, *, positive: bool) -> tuple[list[Node], list[Node]]:
+def terms_of(node: Node, *, positive: bool) -> tuple[list[Node], list[Node]]:
     plus: list[Node] = []
     minus: list[Node] = []
     stack = [(node, positive)]
@@ -185,7 +185,7 @@ def _chain(name: str, nodes: list[Node]) -> Node:
     return result
 
 
-def _factors(node: Node) -> dict[Node, int]:
+def factors_of(node: Node) -> dict[Node, int]:
     """Return factor -> integer power; the sign is the factor ``-1.0``."""
     powers: dict[Node, int] = {}
     stack = [(node, 1)]
@@ -225,7 +225,7 @@ def _without_squared_roots(powers: dict[Node, int]) -> dict[Node, int]:
     result: dict[Node, int] = {}
     for base, power in powers.items():
         if isinstance(base, tuple) and base[0] == "sqrt" and power % 2 == 0:
-            for factor, inner in _factors(base[1]).items():
+            for factor, inner in factors_of(base[1]).items():
                 result[factor] = result.get(factor, 0) + inner * power // 2
         else:
             result[base] = result.get(base, 0) + power
@@ -240,7 +240,7 @@ def _raised(number: float, power: int) -> float:
         return math.nan
 
 
-def _power(base: Node, power: int) -> Node:
+def power_of(base: Node, power: int) -> Node:
     """Write an integer power with the unary operators of the list."""
     if power == 1:
         return base
@@ -253,8 +253,8 @@ def _power(base: Node, power: int) -> Node:
     if power == 6:
         return ("pow2", ("pow3", base))
     if power % 2:
-        return ("mul", _power(base, power - 1), base)
-    return ("mul", _power(base, power - 2), ("pow2", base))
+        return ("mul", power_of(base, power - 1), base)
+    return ("mul", power_of(base, power - 2), ("pow2", base))
 
 
 def _build_product(powers: dict[Node, int]) -> Node:
@@ -270,9 +270,9 @@ def _build_product(powers: dict[Node, int]) -> Node:
         elif base == "1":
             continue
         elif power > 0:
-            above.append(_power(base, power))
+            above.append(power_of(base, power))
         elif power < 0:
-            below.append(_power(base, -power))
+            below.append(power_of(base, -power))
     if scale != 1.0:
         integers = {
             base: power
@@ -298,7 +298,7 @@ def _build_product(powers: dict[Node, int]) -> Node:
 
 
 def _is_power_of(factor: Node, bases: dict[Node, int]) -> bool:
-    """Return whether :func:`_power` wrote a factor from one of the bases."""
+    """Return whether :func:`power_of` wrote a factor from one of the bases."""
     while isinstance(factor, tuple) and factor[0] in ("pow2", "pow3", "mul"):
         factor = factor[1]
     return factor in bases

@@ -84,6 +84,11 @@ def _trajectories(rng: np.random.Generator, n: int, d: int) -> FloatArray:
     return states
 
 
+def _support_10(rng: np.random.Generator, n: int, d: int) -> FloatArray:
+    """Uniform on [-10, 10], every column: NeSymReS's support (arXiv 2106.06427)."""
+    return rng.uniform(-10.0, 10.0, (n, d))
+
+
 FAMILIES: dict[str, Callable[[np.random.Generator, int, int], FloatArray]] = {
     "positive_ranges": _positive_ranges,
     "wide_positive": _wide_positive,
@@ -93,6 +98,7 @@ FAMILIES: dict[str, Callable[[np.random.Generator, int, int], FloatArray]] = {
     "integers": _integers,
     "clusters": _clusters,
     "trajectories": _trajectories,
+    "support_10": _support_10,
 }
 
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import random
-import tomllib
 from collections import Counter
-from dataclasses import asdict, dataclass, field
-from importlib import resources
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srbench_ext.corpus.audit import Audit
 from srbench_ext.corpus.grammar import GRAMMARS, constant
+from srbench_ext.corpus.mixture import Mixture
 from srbench_ext.corpus.normal import Node, flatten, normalise, skeleton_of, strip_affine
 from srbench_ext.corpus.points import draw_points
-from srbench_ext.errors import ConfigError
 from srbench_ext.expression import compile_prefix
 
-__all__ = ["Corpus", "Example", "Mixture", "load_mixture"]
+__all__ = ["Corpus", "Example"]
 
 FloatArray = NDArray[np.float64]
 
@@ -48,36 +44,6 @@ class Example:
     formula: tuple[str | float, ...]
     skeleton: tuple[str, ...]
     noise: float
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """Shares and limits of a corpus, as read from TOML."""
-
-    limits: dict[str, float]
-    grammars: dict[str, float]
-    n_variables: dict[str, Any]
-    points: dict[str, float]
-    target: dict[str, float]
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the shares and limits; methods trained on the same one may share a table."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-
-def load_mixture(text: str | None = None) -> Mixture:
-    """Read a mixture from TOML text; the shared one without an argument."""
-    if text is None:
-        text = resources.files("srbench_ext.corpus").joinpath("mixture.toml").read_text("utf8")
-    tables = tomllib.loads(text)
-    wanted = set(Mixture.__dataclass_fields__)
-    if set(tables) != wanted:
-        raise ConfigError(
-            f"A corpus mixture has the tables {sorted(wanted)}; got {sorted(tables)}. "
-            "Add the missing ones and remove the others."
-        )
-    return Mixture(**tables)
 
 
 @dataclass
@@ -121,9 +87,7 @@ class Corpus:
         """Return an example, or the reason why this draw gives none."""
         mix = self.mixture
         (grammar,) = choice.choices(list(mix.grammars), list(mix.grammars.values()))
-        weights = mix.n_variables["weights"]
-        if grammar == "e2e":
-            weights = weights[: mix.n_variables["e2e_largest"]]
+        weights = mix.weights_of_variables(grammar)
         (n_variables,) = choice.choices(range(1, len(weights) + 1), weights)
         node = normalise(GRAMMARS[grammar](choice, n_variables))
         stripped = flatten(strip_affine(node))
@@ -183,11 +147,16 @@ class Corpus:
         program = compile_prefix(skeleton_of(list(formula)))
         constants = np.array([token for token in formula if isinstance(token, float)])
         limits, families = self.mixture.limits, self.mixture.points
+        n_drawn = math.ceil(n_points / (1.0 - limits.get("max_bad_rows", 0.0)))
         reason = ""
         for _ in range(int(limits["draws_of_points"])):
             (family,) = choice.choices(list(families), list(families.values()))
-            X = draw_points(rng, family, n_points, n_variables)
+            X = draw_points(rng, family, n_drawn, n_variables)
             y = program.evaluate(X, constants)
+            if n_drawn > n_points:
+                rows = np.flatnonzero(np.abs(y) <= limits["max_abs_y"])[:n_points]
+                if len(rows) == n_points:
+                    X, y = X[rows], y[rows]
             largest = np.abs(y).max()
             if not np.isfinite(largest):
                 reason = "outside the domain"

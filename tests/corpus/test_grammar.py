@@ -4,13 +4,22 @@ import random
 
 import pytest
 
-from srbench_ext.corpus.grammar import GRAMMARS, constant
+from srbench_ext.corpus.grammar import GRAMMARS, MOST_VARIABLES, constant
 from srbench_ext.corpus.normal import flatten, skeleton_of
 from srbench_ext.expression import compile_prefix
 
+from .trees import n_variables_of
 
-@pytest.mark.parametrize("grammar", sorted(GRAMMARS))
-@pytest.mark.parametrize("n_variables", [1, 2, 3, 5, 10])
+
+@pytest.mark.parametrize(
+    ("grammar", "n_variables"),
+    [
+        (grammar, n)
+        for grammar in sorted(GRAMMARS)
+        for n in (1, 2, 3, 5, 10)
+        if n <= MOST_VARIABLES.get(grammar, 10)
+    ],
+)
 def test_formula_uses_every_variable_and_no_other(grammar: str, n_variables: int) -> None:
     rng = random.Random(n_variables)
     for _ in range(60):
@@ -23,7 +32,7 @@ def test_formula_uses_every_variable_and_no_other(grammar: str, n_variables: int
 def test_formula_is_made_of_known_tokens_and_complete(grammar: str) -> None:
     rng = random.Random(0)
     for i in range(60):
-        prefix = skeleton_of(flatten(GRAMMARS[grammar](rng, 1 + i % 5)))
+        prefix = skeleton_of(flatten(GRAMMARS[grammar](rng, n_variables_of(grammar, i))))
         assert compile_prefix(prefix).prefix == prefix
 
 

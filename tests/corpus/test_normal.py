@@ -10,14 +10,14 @@ from srbench_ext.corpus.grammar import GRAMMARS
 from srbench_ext.corpus.normal import Node, flatten, normalise, skeleton_of, strip_affine, unflatten
 from srbench_ext.expression import compile_prefix
 
-from .trees import assert_same_values, trees, values
+from .trees import assert_same_values, n_variables_of, trees, values
 
 POINTS = np.random.default_rng(0).uniform(0.2, 3.0, (12, 6))
 
 
 def drawn(grammar: str, count: int) -> list[Node]:
     rng = random.Random(f"normal:{grammar}")
-    return [GRAMMARS[grammar](rng, 1 + i % 5) for i in range(count)]
+    return [GRAMMARS[grammar](rng, n_variables_of(grammar, i)) for i in range(count)]
 
 
 @given(trees())

@@ -6,8 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from srbench_ext.corpus import Audit, Corpus, Example, Mixture, audit_key, load_mixture
-from srbench_ext.errors import ConfigError
+from srbench_ext.corpus import Audit, Corpus, Example, audit_key, load_mixture
 from srbench_ext.expression import Expression, compile_prefix, evaluate
 
 
@@ -126,27 +125,3 @@ def test_counts_can_be_forgotten() -> None:
     source.forget_counts()
     assert not source.rejected
     assert not source.audit.hits
-
-
-def test_shared_mixture_has_shares_that_add_up() -> None:
-    mixture = load_mixture()
-    for shares in (mixture.grammars, mixture.points):
-        assert sum(shares.values()) == pytest.approx(1.0)
-    assert sum(mixture.n_variables["weights"]) == pytest.approx(1.0)
-
-
-def test_mixture_is_read_from_text() -> None:
-    text = "\n".join(f"[{table}]\nvalue = 1.5" for table in Mixture.__dataclass_fields__)
-    assert load_mixture(text).points == {"value": 1.5}
-
-
-@pytest.mark.parametrize("text", ["", "[limits]\nmax_tokens = 4"])
-def test_mixture_without_a_table_is_an_error_that_lists_the_tables(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"grammars.*n_variables"):
-        load_mixture(text)
-
-
-def test_mixture_with_an_unknown_table_is_an_error_that_names_it() -> None:
-    text = "\n".join(f"[{table}]" for table in [*Mixture.__dataclass_fields__, "grammar"])
-    with pytest.raises(ConfigError, match="'grammar',"):
-        load_mixture(text)

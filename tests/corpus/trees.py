@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from srbench_ext.corpus.grammar import MOST_VARIABLES
 from srbench_ext.corpus.normal import Node
 from srbench_ext.expression.operators import OPERATORS
 
@@ -54,7 +55,8 @@ def values(node: Node, X: FloatArray, jitter: float = 0.0, seed: int = 0) -> Flo
             else:
                 leaf = np.full(len(X), np.pi if at == "pi" else float(at))
             return leaf * (1.0 + jitter * rng.uniform(-1.0, 1.0, len(X)))
-        result = _UNARY[at[0]](walk(at[1])) if len(at) == 2 else _BINARY[at[0]](walk(at[1]), walk(at[2]))
+        function = np.power if at[0] == "pow" else (_UNARY | _BINARY)[at[0]]
+        result = function(*(walk(child) for child in at[1:]))
         size = np.abs(result)
         return np.where((size > 1e90) | ((size < 1e-90) & (size > 0)), np.nan, result)
 
@@ -86,6 +88,11 @@ def trees(leaves: Sequence[object] = ("x0", "x1", "x2", 2.5, -0.75, "pi")) -> st
         ),
         max_leaves=8,
     )
+
+
+def n_variables_of(grammar: str, i: int) -> int:
+    """Return the number of variables of the i-th formula to test a grammar with."""
+    return 1 + i % min(5, MOST_VARIABLES.get(grammar, 5))
 
 
 def rewrite(node: Node, rng: random.Random, names: dict[str, str]) -> Node:
