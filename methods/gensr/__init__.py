@@ -1,0 +1,1 @@
+"""GenSR: a conditional variational autoencoder of formulas, searched in its latent space."""
