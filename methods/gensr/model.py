@@ -164,7 +164,8 @@ class GenSRNet(Foundation):
     def _pooled(self, x: Tensor, seen: Tensor | None) -> Tensor:
         """Pool (B, S, D) by the learned queries once for each branch of ``seen`` (B, P, S): (B, P, W)."""
         pool, n_queries = self.pool, len(self.queries)
-        assert pool.memory is not None and pool.norm_memory is not None
+        assert pool.memory is not None
+        assert pool.norm_memory is not None
         branches = 1 if seen is None else seen.shape[1]
         kv = pool.memory.keys_values(self.point_norm(x))
         mask = None if seen is None else seen.repeat_interleave(n_queries, dim=1)[:, None]

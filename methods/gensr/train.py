@@ -16,9 +16,9 @@ from .model import GenSRConfig, GenSRNet
 __all__ = ["main"]
 
 CONFIG = TrainingConfig(
-    warmup_steps=200, plan=BatchPlan(batch_size=64, batches_per_pool=16, modes=(1.0, 0.0, 0.0))
+    warmup_steps=100, plan=BatchPlan(batch_size=32, batches_per_pool=32, modes=(1.0, 0.0, 0.0))
 )
-"""Skeletons alone; batches of half the usual size, for twice as many steps in a short training."""
+"""Skeletons alone; small batches, for many steps in a short training."""
 
 
 def main(
