@@ -128,14 +128,17 @@ def report(
         Path | None,
         typer.Option(help="Also put the tables into this text, between the markers of DIR's name."),
     ] = None,
+    failures: Annotated[
+        str, typer.Option(help="How failed runs are scored: miss, drop or worst-rank.")
+    ] = "miss",
 ) -> None:
     """Print the tables of a folder of records, and write them with the figures beside it.
 
-    Writes DIR/tables (CSV, Markdown, LaTeX) and DIR/figures (PNG, SVG).
+    Writes DIR/tables (CSV, Markdown, LaTeX; with the paired comparisons) and DIR/figures (PNG, SVG).
     """
-    from srbench_ext.report import insert_tables, make_report, write_report
+    from srbench_ext.report import failure_rule, insert_tables, make_report, write_report
 
-    made = make_report(folder)
+    made = make_report(folder, failures=failure_rule(failures))
     written = write_report(made, folder)
     for message in made.unreadable:
         print(f"Left out: {message}", file=sys.stderr)

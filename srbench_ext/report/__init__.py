@@ -8,6 +8,7 @@
 Nothing here runs a method; the package imports neither the runner nor torch, and matplotlib only to draw.
 """
 
+from srbench_ext.report.failures import failure_rule
 from srbench_ext.report.insert import insert_tables
 from srbench_ext.report.load import load_records
 from srbench_ext.report.published import load_published
@@ -19,6 +20,7 @@ __all__ = [
     "Report",
     "ResultTable",
     "build_tables",
+    "failure_rule",
     "insert_tables",
     "load_published",
     "load_records",

@@ -11,24 +11,40 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from srbench_ext.report.failures import rule_in_words
+from srbench_ext.report.scores import INTERVALS
 from srbench_ext.report.tables import ResultTable
 
-__all__ = ["SHOWN", "cell", "rows", "to_csv", "to_latex", "to_markdown"]
+__all__ = [
+    "COMPARED",
+    "SHOWN",
+    "cell",
+    "comparisons_to_csv",
+    "comparisons_to_latex",
+    "comparisons_to_markdown",
+    "rows",
+    "to_csv",
+    "to_latex",
+    "to_markdown",
+]
 
 Row = list[str]
+Columns = dict[str, tuple[str, str]]
 
 _ABSENT = "–"
 
 # column -> (heading, how a value is written)
-SHOWN: dict[str, tuple[str, str]] = {
+SHOWN: Columns = {
     "method": ("method", "s"),
     "track": ("track", "s"),
     "n": ("n", "d"),
     "ok": ("ok", "d"),
     "failures": ("failures", "d"),
     "rate_r2_gt_0.99": ("R²>0.99", ".3f"),
+    "rate_r2_gt_0.99_interval": ("95%", "s"),
     "rate_r2_gt_0.999": ("R²>0.999", ".3f"),
     "rate_symbolic": ("symbolic", ".3f"),
+    "rate_symbolic_interval": ("95%", "s"),
     "unknown_share": ("unknown", ".3f"),
     "median_r2": ("median R²", ".4f"),
     "mean_r2": ("mean R²", ".4f"),
@@ -37,7 +53,33 @@ SHOWN: dict[str, tuple[str, str]] = {
     "median_seconds": ("median s", ".2f"),
     "mean_seconds": ("mean s", ".2f"),
 }
-"""The columns of the Markdown and LaTeX tables."""
+"""The columns of the Markdown and LaTeX tables; ``95%`` is the interval of the column before it."""
+
+COMPARED: Columns = {
+    "measure": ("measure", "s"),
+    "a": ("a", "s"),
+    "b": ("b", "s"),
+    "problems": ("problems", "d"),
+    "wins": ("a better", "d"),
+    "ties": ("tie", "d"),
+    "losses": ("b better", "d"),
+    "difference": ("a − b", ".3f"),
+    "difference_interval": ("95%", "s"),
+    "test": ("test", "s"),
+    "p": ("p", "p"),
+    "p_holm": ("p (Holm)", "p"),
+    "ahead": ("ahead", "s"),
+    "established": ("established", "s"),
+    "detectable": ("detectable", ".2f"),
+}
+"""The columns of the paired comparisons."""
+
+_COMPARED_NOTE = (
+    "Paired on the problems that both methods were planned for. a − b: of the rates, with a bootstrap "
+    "interval; for NMSE the median of log10(NMSE a / NMSE b). ahead: by p < 0.05 of this pair alone; "
+    "established: by p after Holm over all pairs of the measure. detectable: the least difference of rates "
+    "found with 80% power."
+)
 
 
 def cell(value: object, spec: str) -> str:
@@ -48,7 +90,7 @@ def cell(value: object, spec: str) -> str:
     value : object
         A string, a number, None or NaN.
     spec : str
-        ``"s"``, ``"d"`` or a float format such as ``".3f"``.
+        ``"s"``, ``"d"``, ``"p"`` for a p value, or a float format such as ``".3f"``.
 
     Examples
     --------
@@ -62,6 +104,8 @@ def cell(value: object, spec: str) -> str:
     number = float(value)  # type: ignore[arg-type]
     if math.isinf(number):
         return "∞" if number > 0 else "−∞"
+    if spec == "p":
+        return "<0.0001" if number < 0.0001 else format(number, ".4f")
     return format(round(number), "d") if spec == "d" else format(number, spec)
 
 
@@ -85,7 +129,8 @@ def rows(table: ResultTable, columns: Iterable[str] = tuple(SHOWN)) -> tuple[lis
     numbers = {source: number for number, source in enumerate(table.published["source"].unique(), start=1)}
     labels = [f"{row.method} [{numbers[row.source]}]" for row in table.published.itertuples()]
     published = table.published.assign(method=labels, track="published")
-    return _cells(table.measured, wanted), _cells(published, wanted)
+    measured = _with_intervals(table.measured, INTERVALS)
+    return _cells(measured, wanted, SHOWN), _cells(published, wanted, SHOWN)
 
 
 def to_csv(table: ResultTable) -> str:
@@ -93,7 +138,7 @@ def to_csv(table: ResultTable) -> str:
 
     Protocol, suite and noise are columns, so that the files of several tables can be put one under the other.
     """
-    measured = table.measured.assign(kind="measured", source="")
+    measured = table.measured.assign(kind="measured", failure_rule=table.failures, source="")
     published = table.published.assign(
         kind="published",
         track="published",
@@ -101,54 +146,106 @@ def to_csv(table: ResultTable) -> str:
         protocol_hash="",
         suite=table.suite,
         noise=table.noise,
+        part=table.part,
+        failure_rule=table.failures,
     )
     both = pd.concat([measured, published], ignore_index=True) if len(published) else measured
     first = ["kind", "method", "track"]
-    columns = [*first, *(name for name in table.measured.columns if name not in first), "source"]
+    columns = [*first, *(name for name in table.measured if name not in first), "failure_rule", "source"]
     whole = dict.fromkeys(("n", "ok", "failures"), "Int64")  # published rows have none
     return both[columns].astype(whole).to_csv(index=False)
 
 
 def to_markdown(table: ResultTable) -> str:
     """Write a table as Markdown: our rows, below them the published ones, then the notes."""
-    headings = [heading for heading, _ in SHOWN.values()]
-    aligned = ["---" if spec == "s" else "---:" for _, spec in SHOWN.values()]
     measured, published = rows(table)
-    lines = [_pipes(row) for row in [headings, aligned, *measured, *published]]
-    return "\n".join([f"### {table.title}", "", *lines, "", *(f"- {note}" for note in table.notes)]) + "\n"
+    return _markdown(table.title, SHOWN, [*measured, *published], table.notes)
 
 
 def to_latex(table: ResultTable) -> str:
     """Write a table for LaTeX's ``booktabs``: a ``table`` environment with caption, label and notes."""
-    columns = "".join("l" if spec == "s" else "r" for _, spec in SHOWN.values())
-    headings = " & ".join(_latex_text(heading) for heading, _ in SHOWN.values())
-    measured, published = rows(table)
-    lines = [_latex_line(row) for row in measured]
-    if published:
-        lines += [r"\midrule", *(_latex_line(row) for row in published)]
-    notes = " ".join(_latex_text(note) for note in table.notes)
+    return _latex(table.title, table.slug, SHOWN, rows(table), table.notes)
+
+
+def comparisons_to_csv(table: ResultTable) -> str:
+    """Write the paired comparisons of a table as CSV, at full precision."""
+    labels = table.measured[["protocol", "protocol_hash", "suite", "noise", "part"]].iloc[0]
+    frame = table.comparisons.copy()
+    for position, (name, value) in enumerate(labels.items()):
+        frame.insert(position, str(name), value)
+    return frame.assign(failure_rule=table.failures).to_csv(index=False)
+
+
+def comparisons_to_markdown(table: ResultTable) -> str:
+    """Write the paired comparisons of a table as Markdown."""
+    return _markdown(_compared_title(table), COMPARED, _compared(table), _compared_notes(table))
+
+
+def comparisons_to_latex(table: ResultTable) -> str:
+    """Write the paired comparisons of a table for LaTeX's ``booktabs``."""
+    label = f"{table.slug}-pairs"
+    return _latex(_compared_title(table), label, COMPARED, (_compared(table), []), _compared_notes(table))
+
+
+def _compared_title(table: ResultTable) -> str:
+    return f"Paired comparisons: {table.title}"
+
+
+def _compared_notes(table: ResultTable) -> tuple[str, ...]:
+    return (_COMPARED_NOTE, rule_in_words(table.failures))
+
+
+def _compared(table: ResultTable) -> list[Row]:
+    return _cells(_with_intervals(table.comparisons, ("difference",)), tuple(COMPARED), COMPARED)
+
+
+def _markdown(title: str, columns: Columns, body: list[Row], notes: Iterable[str]) -> str:
+    headings = [heading for heading, _ in columns.values()]
+    aligned = ["---" if spec == "s" else "---:" for _, spec in columns.values()]
+    lines = [_pipes(row) for row in [headings, aligned, *body]]
+    return "\n".join([f"### {title}", "", *lines, "", *(f"- {note}" for note in notes)]) + "\n"
+
+
+def _latex(
+    title: str, label: str, columns: Columns, parts: tuple[list[Row], list[Row]], notes: Iterable[str]
+) -> str:
+    first, second = parts
+    lines = [_latex_line(row) for row in first]
+    if second:
+        lines += [r"\midrule", *(_latex_line(row) for row in second)]
     return "\n".join(
         [
             r"\begin{table}",
-            rf"\caption{{{_latex_text(table.title)}}}",
-            rf"\label{{tab:{table.slug}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
+            rf"\caption{{{_latex_text(title)}}}",
+            rf"\label{{tab:{label}}}",
+            rf"\begin{{tabular}}{{{''.join('l' if spec == 's' else 'r' for _, spec in columns.values())}}}",
             r"\toprule",
-            rf"{headings} \\",
+            rf"{' & '.join(_latex_text(heading) for heading, _ in columns.values())} \\",
             r"\midrule",
             *lines,
             r"\bottomrule",
             r"\end{tabular}",
-            rf"\par\footnotesize {notes}",
+            rf"\par\footnotesize {' '.join(_latex_text(note) for note in notes)}",
             r"\end{table}",
             "",
         ]
     )
 
 
-def _cells(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[Row]:
+def _with_intervals(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Add ``…_interval``, the bounds as text, for every name that has bounds."""
+    wide = frame.copy()
+    for name in names:
+        if f"{name}_low" in frame:
+            bounds = zip(frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
+            texts = [None if pd.isna(low) else f"{low:.2f} to {high:.2f}" for low, high in bounds]
+            wide[f"{name}_interval"] = pd.Series(texts, index=frame.index, dtype=object)
+    return wide
+
+
+def _cells(frame: pd.DataFrame, wanted: tuple[str, ...], columns: Columns) -> list[Row]:
     return [
-        [cell(record.get(name), SHOWN[name][1]) for name in columns] for record in frame.to_dict("records")
+        [cell(record.get(name), columns[name][1]) for name in wanted] for record in frame.to_dict("records")
     ]
 
 

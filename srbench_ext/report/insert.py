@@ -19,11 +19,13 @@ _COLUMNS = (
     "track",
     "n",
     "rate_r2_gt_0.99",
+    "rate_r2_gt_0.99_interval",
     "rate_r2_gt_0.999",
     "rate_symbolic",
     "mean_complexity",
     "mean_seconds",
 )
+_DIFFERENCES = ("R²>0.99:", "recovered:", "NMSE:")
 _KEPT_NOTES = ("Protocol", "Problems on", "Only", "Failures", "Code")
 
 
@@ -36,7 +38,8 @@ def insert_tables(text: str, name: str, tables: Sequence[ResultTable]) -> str:
         Holds the two markers of ``name`` once.
     name : str
     tables : sequence of ResultTable
-        Their measured rows are written, with the notes on protocol, rows, failures and code.
+        Their measured rows are written, with the notes on differences, protocol, rows, failures and
+        code.
 
     Raises
     ------
@@ -63,7 +66,8 @@ def _short(table: ResultTable) -> str:
     ]
     lines += [_line(row) for row in measured]
     notes = " ".join(note for note in table.notes if note.startswith(_KEPT_NOTES))
-    return "\n".join([*lines, "", notes])
+    differences = [f"- {note}" for note in table.notes if note.startswith(_DIFFERENCES)]
+    return "\n".join([*lines, "", *differences, *([""] if differences else []), notes])
 
 
 def _line(cells: Sequence[str]) -> str:

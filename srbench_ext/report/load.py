@@ -23,6 +23,7 @@ COLUMNS = (
     "problem",
     "noise",
     "trial",
+    "part",
     "protocol",
     "protocol_hash",
     "max_seconds",
@@ -33,6 +34,7 @@ COLUMNS = (
     "r2_train",
     "r2_test",
     "r2_test_one_se",
+    "nmse_test",
     "complexity",
     "complexity_simplified",
     "seconds",
@@ -44,11 +46,14 @@ COLUMNS = (
     "commit",
     "dirty",
     "cpu",
+    "weights_sha256",
+    "formula",
+    "truth",
 )
 """The columns of :func:`load_records`; None and NaN mean not known.
 
 ``r2_test`` is that of the formula that the method chose, ``r2_test_one_se`` of the one that the shared
-default rule takes from the same front.
+default rule takes from the same front. ``part`` is empty until a report is split (:mod:`~.split`).
 """
 
 
@@ -111,6 +116,7 @@ def _row(record: Record, label: str) -> dict[str, object]:
         "problem": spec.problem,
         "noise": spec.noise,
         "trial": spec.trial,
+        "part": "",
         "protocol": spec.protocol.name,
         "protocol_hash": spec.protocol.hash,
         "max_seconds": spec.max_seconds,
@@ -120,6 +126,7 @@ def _row(record: Record, label: str) -> dict[str, object]:
         "error": record.error,
         "r2_train": metrics["train"].r2 if "train" in metrics else None,
         "r2_test": test,
+        "nmse_test": metrics["test"].nmse if "test" in metrics else None,
         "r2_test_one_se": _one_se_r2(record, test),
         "complexity": record.complexity,
         "complexity_simplified": record.complexity_simplified,
@@ -132,6 +139,9 @@ def _row(record: Record, label: str) -> dict[str, object]:
         "commit": environment.get("commit"),
         "dirty": environment.get("dirty"),
         "cpu": environment.get("cpu"),
+        "weights_sha256": spec.weights_sha256,
+        "formula": record.expression.infix if record.expression else None,
+        "truth": record.truth,
     }
 
 

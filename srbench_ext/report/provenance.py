@@ -8,16 +8,12 @@ import pandas as pd
 
 from srbench_ext.data import load_suite
 from srbench_ext.errors import UnknownNameError
+from srbench_ext.report.failures import FailureRule, rule_in_words
 
-__all__ = ["FAILURE_RULE", "notes_for"]
-
-FAILURE_RULE = (
-    "A failed run counts as a miss in every rate, as 0 in mean R² and as minus infinity in median R²; "
-    "complexity and seconds are over ok runs."
-)
+__all__ = ["notes_for"]
 
 
-def notes_for(runs: pd.DataFrame, published: pd.DataFrame) -> tuple[str, ...]:
+def notes_for(runs: pd.DataFrame, published: pd.DataFrame, failures: FailureRule) -> tuple[str, ...]:
     """Write the notes under the table of these runs.
 
     Parameters
@@ -26,6 +22,8 @@ def notes_for(runs: pd.DataFrame, published: pd.DataFrame) -> tuple[str, ...]:
         The runs of one table (one protocol, suite and noise).
     published : pandas.DataFrame
         The published rows that stand beside them.
+    failures : {"miss", "drop", "worst-rank"}
+        How failed runs are scored.
 
     Returns
     -------
@@ -37,7 +35,7 @@ def notes_for(runs: pd.DataFrame, published: pd.DataFrame) -> tuple[str, ...]:
         _rows(runs),
         _part_of_suite(runs),
         _coverage(runs),
-        FAILURE_RULE,
+        rule_in_words(failures),
         _failures(runs),
         _commits(runs),
         _machines(runs),
@@ -65,7 +63,9 @@ def _rows(runs: pd.DataFrame) -> str:
 
 
 def _part_of_suite(runs: pd.DataFrame) -> str:
-    """Say so when the table is about some problems of its suite only."""
+    """Say so when the table is about some problems of its suite only, and not because the report is split."""
+    if runs["part"].iloc[0]:
+        return ""
     name, shown = str(runs["suite"].iloc[0]), runs["problem"].nunique()
     try:
         whole = len(load_suite(name).problems)

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from srbench_ext.report.formats import to_csv, to_latex, to_markdown
+from srbench_ext.report.comparisons import COMPARISON_COLUMNS
+from srbench_ext.report.failures import FailureRule
+from srbench_ext.report.formats import (
+    comparisons_to_csv,
+    comparisons_to_latex,
+    comparisons_to_markdown,
+    to_csv,
+    to_latex,
+    to_markdown,
+)
 from srbench_ext.report.load import load_records
 from srbench_ext.report.published import load_published
 from srbench_ext.report.scores import score
@@ -35,7 +44,14 @@ JSON_COLUMNS = (
 )
 """The keys of a row of :meth:`Report.as_json`: a contract, scripts read them."""
 
-_FORMATS: dict[str, Callable[[ResultTable], str]] = {"csv": to_csv, "md": to_markdown, "tex": to_latex}
+_FORMATS: dict[str, Callable[[ResultTable], str]] = {
+    ".csv": to_csv,
+    ".md": to_markdown,
+    ".tex": to_latex,
+    "-pairs.csv": comparisons_to_csv,
+    "-pairs.md": comparisons_to_markdown,
+    "-pairs.tex": comparisons_to_latex,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,18 +73,35 @@ class Report:
     unreadable: tuple[str, ...]
 
     def as_json(self) -> dict[str, list[dict[str, object]]]:
-        """Return ``{"rows": [...]}`` with :data:`JSON_COLUMNS`; what is not known or not finite is None."""
-        rows = self.scores[list(JSON_COLUMNS)].to_dict("records")
-        return {"rows": [{str(name): _plain(value) for name, value in row.items()} for row in rows]}
+        """Return ``{"rows": [...], "comparisons": [...]}``; what is not known or not finite is None.
+
+        Rows have the keys :data:`JSON_COLUMNS`, comparisons :data:`~.comparisons.COMPARISON_COLUMNS` after
+        ``suite`` and ``noise``; both have ``part`` too where the report is split.
+        """
+        split = ["part"] if any(table.part for table in self.tables) else []
+        compared = [
+            table.comparisons.assign(suite=table.suite, noise=table.noise, part=table.part)
+            for table in self.tables
+        ]
+        return {
+            "rows": _rows(self.scores[[*JSON_COLUMNS, *split]]),
+            "comparisons": [
+                row
+                for frame in compared
+                for row in _rows(frame[["suite", "noise", *split, *COMPARISON_COLUMNS]])
+            ],
+        }
 
 
-def make_report(folder: Path) -> Report:
+def make_report(folder: Path, *, failures: FailureRule = "miss") -> Report:
     """Read the records of a run and score them.
 
     Parameters
     ----------
     folder : pathlib.Path
         A folder that a run has written (it holds ``records/``).
+    failures : {"miss", "drop", "worst-rank"}
+        How failed runs are scored.
 
     Returns
     -------
@@ -81,7 +114,8 @@ def make_report(folder: Path) -> Report:
     """
     unreadable: list[str] = []
     runs = load_records(folder, on_unreadable=lambda error: unreadable.append(str(error)))
-    return Report(build_tables(runs, load_published()), score(runs), tuple(unreadable))
+    tables = build_tables(runs, load_published(), failures=failures)
+    return Report(tables, score(runs, failures), tuple(unreadable))
 
 
 def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
@@ -100,11 +134,16 @@ def write_report(report: Report, folder: Path) -> tuple[Path, ...]:
     written: list[Path] = []
     for table in report.tables:
         for suffix, convert in _FORMATS.items():
-            path = tables / f"{table.slug}.{suffix}"
+            path = tables / f"{table.slug}{suffix}"
             path.write_text(convert(table), encoding="utf-8")
             written.append(path)
         written += save_figure(pareto_figure(table), figures / f"{table.slug}-pareto")
     return tuple(written)
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
+    rows = frame.to_dict("records")
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
 
 
 def _plain(value: object) -> object:

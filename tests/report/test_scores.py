@@ -107,7 +107,8 @@ def test_no_runs_give_an_empty_table_with_all_columns():
 def test_a_stricter_threshold_never_passes_more_runs(values):
     runs = pd.DataFrame({name: [None] * len(values) for name in COLUMNS})
     runs = runs.assign(
-        method="a", suite="s", noise=0.0, protocol="p", protocol_hash="h", has_truth=False, r2_test=values,
+        method="a", suite="s", noise=0.0, protocol="p", protocol_hash="h", part="", has_truth=False,
+        r2_test=values,
         status=["error" if value is None else "ok" for value in values],
     )  # fmt: skip
     row = score(runs).iloc[0]

@@ -4,7 +4,16 @@ import pandas as pd
 import pytest
 
 from srbench_ext.report import build_tables, load_published, load_records
-from srbench_ext.report.formats import cell, to_csv, to_latex, to_markdown
+from srbench_ext.report.formats import (
+    SHOWN,
+    cell,
+    comparisons_to_csv,
+    comparisons_to_latex,
+    comparisons_to_markdown,
+    to_csv,
+    to_latex,
+    to_markdown,
+)
 
 NO_FIGURES = load_published().iloc[:0]
 
@@ -124,7 +133,32 @@ def test_latex_is_booktabs_with_special_characters_escaped(make_record, tables):
     assert r"a\_b\% & " in text
     assert "R$^2$$>$0.99" in text
     body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
-    assert {line.count("&") for line in body.splitlines() if "&" in line} == {14}
+    assert {line.count("&") for line in body.splitlines() if "&" in line} == {len(SHOWN) - 1}
+
+
+def test_the_rule_for_failures_stands_under_the_table_and_in_the_csv(make_record, save_records):
+    runs = load_records(save_records([make_record(), make_record(problem="p2", status="oom")]))
+    for rule, words in (("miss", "A failed run counts as a miss"), ("drop", "Failed runs are dropped")):
+        (table,) = build_tables(runs, NO_FIGURES, failures=rule)
+        assert note(table, words) in to_markdown(table)
+        assert set(pd.read_csv(io.StringIO(to_csv(table)))["failure_rule"]) == {rule}
+
+
+def test_pairs_are_written_in_all_three_forms(make_record, tables):
+    (table,) = tables(*(make_record(method=name) for name in ("a", "b", "c")))
+    frame = pd.read_csv(io.StringIO(comparisons_to_csv(table)))
+    assert len(frame) == 9
+    assert set(frame["suite"]) == {"strogatz"}
+    lines = [line for line in comparisons_to_markdown(table).splitlines() if line.startswith("|")]
+    assert len(lines) == 11
+    assert comparisons_to_latex(table).count(r"\\") == 10
+
+
+def test_the_intervals_stand_beside_the_rates(make_record, tables):
+    (table,) = tables(make_record(), make_record(problem="p2", r2=0.5), make_record(problem="p3", r2=0.5))
+    assert "| 0.333 | 0.00 to 1.00 |" in to_markdown(table)
+    again = build_tables(table.runs, NO_FIGURES)[0]
+    pd.testing.assert_frame_equal(again.measured, table.measured)
 
 
 def test_markdown_rows_have_as_many_cells_as_headings(make_record, tables):

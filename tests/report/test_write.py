@@ -18,6 +18,13 @@ def test_json_rows_have_exactly_the_keys_of_the_contract(make_record, save_recor
     assert (strogatz["n"], strogatz["ok"], strogatz["rate_symbolic"]) == (1, 1, 1.0)
 
 
+def test_json_has_the_paired_comparisons(make_record, save_records):
+    records = [make_record(), make_record(method="beta", r2=0.5)]
+    content = json.loads(json.dumps(make_report(save_records(records)).as_json(), allow_nan=False))
+    assert [row["measure"] for row in content["comparisons"]] == ["R²>0.99", "recovered", "NMSE"]
+    assert (content["comparisons"][0]["a"], content["comparisons"][0]["wins"]) == ("alpha", 1)
+
+
 def test_what_is_not_finite_is_null_in_json(make_record, save_records):
     (row,) = make_report(save_records([make_record(status="timeout")])).as_json()["rows"]
     assert (row["median_r2"], row["mean_complexity"], row["mean_r2"]) == (None, None, 0.0)
@@ -27,6 +34,9 @@ def test_a_report_writes_tables_and_figures_twice_to_the_same_bytes(make_record,
     folder = save_records([make_record(), make_record(method="beta", r2=0.5, seconds=50.0)])
     first = {path: path.read_bytes() for path in write_report(make_report(folder), folder)}
     assert sorted(path.name for path in first) == [
+        "quick-strogatz-noise-0-pairs.csv",
+        "quick-strogatz-noise-0-pairs.md",
+        "quick-strogatz-noise-0-pairs.tex",
         "quick-strogatz-noise-0-pareto.png",
         "quick-strogatz-noise-0-pareto.svg",
         "quick-strogatz-noise-0.csv",
