@@ -129,7 +129,7 @@ class FormulaText:
 
     def expression(self, names: tuple[str, ...] | None = None) -> Expression:
         """Read the expression back, in the given column names."""
-        from srbench_ext.expression import Expression  # its kernels take half a second; most readers need none
+        from srbench_ext.expression import Expression  # its kernels take half a second to import
 
         try:
             return Expression(tuple(self.prefix.split()), self.constants, names)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from joblib import Parallel, delayed
 
 from srbench_ext.errors import InputError
 from srbench_ext.record import Record, RunSpec
-from srbench_ext.registry import describe, is_bundled, missing_packages
-from srbench_ext.runner.environment import describe_environment
-from srbench_ext.runner.isolation import ForkServer, Limits, run_isolated
+from srbench_ext.runner.claims import STALE_SECONDS
 from srbench_ext.runner.progress import RunProgress
-from srbench_ext.runner.server import Preload
+from srbench_ext.runner.runs import Outcome, Runner, Workplace
 from srbench_ext.runner.store import SetAside, Store
-from srbench_ext.runner.worker import Job
+from srbench_ext.runner.support import Support
 
 __all__ = ["Summary", "execute"]
 
-_NO_ADDRESS_LIMIT = frozenset({"torch"})
-"""Packages that reserve far more address space than they use; memory is watched instead."""
+_POLL_SECONDS = 1.0
+_REASONS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,8 @@ class Summary:
         Runs of the plan, and those whose record was stored before.
     counts : mapping
         Runs done now, by status.
+    elsewhere : int
+        Runs that another runner on the same folder did meanwhile.
     set_aside : tuple of SetAside
         Records that could not be read and were run again.
     seconds : float
@@ -45,6 +45,7 @@ class Summary:
     planned: int
     skipped: int
     counts: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: int = 0
     set_aside: tuple[SetAside, ...] = ()
     seconds: float = 0.0
 
@@ -55,9 +56,10 @@ class Summary:
 
     def __str__(self) -> str:
         by_status = ", ".join(f"{n} {status}" for status, n in sorted(self.counts.items()))
+        others = f", {self.elsewhere} by another runner" if self.elsewhere else ""
         return (
-            f"{self.done} runs done{f' ({by_status})' if by_status else ''}, {self.skipped} stored before, "
-            f"{self.seconds:.0f} s"
+            f"{self.done} runs done{f' ({by_status})' if by_status else ''}{others}, "
+            f"{self.skipped} stored before, {self.seconds:.0f} s"
         )
 
 
@@ -69,8 +71,12 @@ def execute(
     cache: Path | None = None,
     progress: bool = True,
     on_record: Callable[[Record], None] | None = None,
+    takeover_seconds: float = STALE_SECONDS,
 ) -> Summary:
     """Do every run that the results folder does not hold yet, each in a process of its own.
+
+    Several executions may share one folder, on one machine or on several that see the same files: each run is
+    claimed before it starts, and one whose runner is gone is taken over.
 
     Parameters
     ----------
@@ -86,6 +92,8 @@ def execute(
         Whether to show progress on stderr. Records set aside are named there in any case.
     on_record : callable, optional
         Called with each record after it is stored, in the calling thread.
+    takeover_seconds : float
+        Without a sign of life of a runner on another machine, after which its runs are taken over.
 
     Returns
     -------
@@ -100,81 +108,64 @@ def execute(
     if jobs < 1:
         raise InputError(f"The number of jobs must be at least 1. Got {jobs}.")
     started = time.monotonic()
-    store = Store(out)
-    to_run, set_aside = store.missing(specs)
+    store, support = Store(out), Support(cache)
+    missing = store.missing(specs, support.can_run)
+    to_run = missing.to_run
+    elsewhere = 0
     with RunProgress(len(to_run), enabled=progress) as shown:
-        for moved in set_aside:
+        for moved in missing.set_aside:
             shown.message(f"Record set aside: {moved}")
+        _tell_unsupported(to_run, support, shown)
         if to_run:
-            _run_all(to_run, _Runner(store, cache, to_run), jobs, shown, on_record)
-        counts = dict(shown.counts)
-    return Summary(len(specs), len(specs) - len(to_run), counts, tuple(set_aside), time.monotonic() - started)
-
-
-def _run_all(
-    specs: Sequence[RunSpec],
-    runner: _Runner,
-    jobs: int,
-    progress: RunProgress,
-    on_record: Callable[[Record], None] | None,
-) -> None:
-    parallel = Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered", pre_dispatch=jobs)
-    try:
-        for record in parallel(delayed(runner.run)(spec) for spec in specs):
-            if record is not None:
-                progress.add(record)
+            place = Workplace.of(to_run, out, cache, takeover_seconds)
+            for outcome in _outcomes(to_run, missing.again, place, jobs):
+                if outcome.record is None:
+                    elsewhere += 1
+                    shown.skip()
+                    continue
+                shown.add(outcome.record)
                 if on_record is not None:
-                    on_record(record)
+                    on_record(outcome.record)
+        counts = dict(shown.counts)
+    return Summary(
+        planned=len(specs),
+        skipped=len(specs) - len(to_run),
+        counts=counts,
+        elsewhere=elsewhere,
+        set_aside=tuple(missing.set_aside),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _outcomes(
+    specs: Sequence[RunSpec], again: frozenset[str], place: Workplace, jobs: int
+) -> Iterator[Outcome]:
+    """Yield what became of each run; what another runner holds is looked at again until it is done."""
+    runner = Runner(place)
+    parallel = Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered", pre_dispatch=jobs)
+    waiting = specs
+    try:
+        while waiting:
+            busy: list[RunSpec] = []
+            tasks = (delayed(runner.run)(spec, again=spec.run_id in again) for spec in waiting)
+            for outcome in parallel(tasks):
+                if outcome.state == "busy":
+                    busy.append(outcome.spec)
+                elif outcome.state != "cancelled":
+                    yield outcome
+            if len(busy) == len(waiting):
+                time.sleep(_POLL_SECONDS)
+            waiting = busy
     finally:
         runner.close()
 
 
-class _Runner:
-    """Does one run after the other, in whichever thread asks."""
-
-    def __init__(self, store: Store, cache: Path | None, specs: Sequence[RunSpec]) -> None:
-        self._store = store
-        self._cache = cache
-        infos = {name: describe(name) for name in {spec.method for spec in specs}}
-        needed = {package for info in infos.values() for package in info.requires}
-        absent = {package for info in infos.values() for package in missing_packages(info)}
-        self._address_limit = {name: not _NO_ADDRESS_LIMIT & {*i.requires} for name, i in infos.items()}
-        preload = Preload(
-            modules=sorted(needed - absent),
-            # a plugin of somebody else's may take the process down on import; only its own runs shall suffer
-            methods=sorted(name for name, info in infos.items() if is_bundled(info)),
-            suites=sorted({spec.suite for spec in specs}),
-        )
-        self._server = ForkServer(preload)
-        self._cancelled = threading.Event()
-        self._environment = describe_environment()
-        store.logs.mkdir(parents=True, exist_ok=True)
-
-    def run(self, spec: RunSpec) -> Record | None:
-        """Do one run and store its record; None when cancelled."""
-        if self._cancelled.is_set():
-            return None
-        log = self._store.log_path(spec.run_id)
-        log.unlink(missing_ok=True)
-        job = Job(
-            spec=spec,
-            cache=None if self._cache is None else str(self._cache),
-            log=str(log),
-            address_space=self._address_limit[spec.method],
-        )
-        limits = Limits(
-            max_seconds=spec.max_seconds, memory_bytes=float(spec.protocol.values["memory_gb"]) * 2**30
-        )
-        record = run_isolated(self._server, job, limits, self._cancelled)
-        if record is None:
-            return None
-        record = replace(record, environment=self._environment)
-        self._store.save(record)
-        if record.status == "ok":
-            log.unlink(missing_ok=True)
-        return record
-
-    def close(self) -> None:
-        """Stop what runs and end the server."""
-        self._cancelled.set()
-        self._server.close()
+def _tell_unsupported(specs: Sequence[RunSpec], support: Support, shown: RunProgress) -> None:
+    """Say before the start what cannot be run here; the records say it too."""
+    reasons = Counter(reason for spec in specs if (reason := support.reason(spec)) is not None)
+    for reason, count in reasons.most_common(_REASONS_SHOWN):
+        shown.message(f"{count} runs will be recorded as unsupported: {reason}")
+    if len(reasons) > _REASONS_SHOWN:
+        rest = sum(reasons.values()) - sum(count for _, count in reasons.most_common(_REASONS_SHOWN))
+        others = len(reasons) - _REASONS_SHOWN
+        shown.message(f"{rest} more runs will be recorded as unsupported, for {others} other reasons")

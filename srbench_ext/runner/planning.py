@@ -66,11 +66,13 @@ def plan(
     InputError
         If nothing is left to run.
     DataError
-        If a table is neither in the cache nor can be regenerated.
+        If no table at all is in the cache or can be regenerated. Where only some are not at hand, their runs
+        are planned from the cache and leave ``unsupported`` records that say so.
     """
     rules = (load_protocol(protocol) if isinstance(protocol, str) else protocol).with_seconds(max_seconds)
     n_trials = _trials(rules, trials)
     identities = [_identity(name, parameters or {}) for name in dict.fromkeys(methods)]
+    problems = _problems(suites or rules.suites, only)
     specs = [
         RunSpec(
             **identity,
@@ -84,8 +86,7 @@ def plan(
             n_rows=rules.rules.n_rows,
         )
         for stamp in [rules.stamp()]
-        for problem in _problems(suites or rules.suites, only)
-        for source in [_source(problem, cache)]
+        for problem, source in zip(problems, _sources(problems, cache), strict=True)
         for level in _levels(problem, rules, noise)
         for trial in range(n_trials)
         for identity in identities
@@ -175,14 +176,16 @@ def _problems(suites: Sequence[str], only: str | None) -> list[Problem]:
     return kept
 
 
-def _source(problem: Problem, cache: Path | None) -> Literal["cache", "regenerated"]:
-    kind = source_kind(problem, cache)
-    if kind is None:
+def _sources(problems: Sequence[Problem], cache: Path | None) -> list[Literal["cache", "regenerated"]]:
+    """Return where each table comes from; one that is nowhere could only come from the cache."""
+    kinds = [source_kind(problem, cache) for problem in problems]
+    if not any(kinds):
         raise DataError(
-            f"The table of {problem.suite}/{problem.name} is not in the cache ({cache or 'there is none'}) "
-            f"and cannot be regenerated. Run: srbench-ext data fetch {problem.suite}"
+            f"No table of {problems[0].suite}/{problems[0].name}{' and the others' if problems[1:] else ''}: "
+            f"not in the cache ({cache or 'there is none'}), and they cannot be regenerated. "
+            f"Run: srbench-ext data fetch {problems[0].suite}"
         )
-    return kind
+    return [kind or "cache" for kind in kinds]
 
 
 def _levels(problem: Problem, protocol: Protocol, noise: Sequence[float] | None) -> Sequence[float]:

@@ -72,6 +72,12 @@ class RunProgress:
         elif self._enabled and time.monotonic() - self._line_written > _LINE_SECONDS:
             self._write_line()
 
+    def skip(self) -> None:
+        """Leave out a run that somebody else has done."""
+        self._total -= 1
+        if self._bar is not None:
+            self._bar.update(self._task, total=self._total, left=self._left_text())
+
     def _write_line(self) -> None:
         self._line_written = time.monotonic()
         done = sum(self.counts.values())

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from srbench_ext.errors import RecordError
 from srbench_ext.record import Record, RunSpec
+from srbench_ext.runner.ledger import FileFacts, Ledger, status_of
 
-__all__ = ["SetAside", "Store"]
+__all__ = ["Missing", "SetAside", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,25 @@ class SetAside:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason} Moved to {self.moved_to}; the run is repeated."
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a plan still lacks.
+
+    Attributes
+    ----------
+    to_run : list of RunSpec
+        Runs without a record, and those of ``again`` and ``set_aside``, in the order of the plan.
+    again : frozenset of str
+        Ids of those whose record says ``unsupported``, which is no result.
+    set_aside : list of SetAside
+        Unreadable records that were moved away.
+    """
+
+    to_run: list[RunSpec]
+    again: frozenset[str]
+    set_aside: list[SetAside]
 
 
 class Store:
@@ -40,6 +62,8 @@ class Store:
         self.records = self.out / "records"
         self.aside = self.out / "set-aside"
         self.logs = self.out / "logs"
+        self.claims = self.out / "claims"
+        self._ledger = Ledger(self.out / "ledger")
 
     def path(self, run_id: str) -> Path:
         """Return where the record of a run lies."""
@@ -58,13 +82,21 @@ class Store:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
+                os.fchmod(file.fileno(), 0o644)
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)
+                facts = _facts(os.fstat(file.fileno()))
             os.replace(temporary, self.path(record.run_id))
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+        self._ledger.add(record.run_id, facts, record.status)
         return self.path(record.run_id)
+
+    def holds(self, run_id: str) -> bool:
+        """Whether there is a record of a run, as every machine that shares the folder sees it now."""
+        with contextlib.suppress(OSError):  # opening it refreshes what a network file system knows
+            os.close(os.open(self.records, os.O_RDONLY))
+        return self.path(run_id).exists()
 
     def load(self, run_id: str) -> Record:
         """Read the record of a run.
@@ -79,25 +111,62 @@ class Store:
             raise RecordError(f"The file is named {run_id}, but holds the record of run {record.run_id}.")
         return record
 
-    def missing(self, specs: Iterable[RunSpec]) -> tuple[list[RunSpec], list[SetAside]]:
-        """Return what is still to be run, and the unreadable records that were moved away.
+    def missing(
+        self, specs: Iterable[RunSpec], can_run: Callable[[RunSpec], bool] = lambda spec: False
+    ) -> Missing:
+        """Return what is still to be run.
 
         Parameters
         ----------
         specs : iterable of RunSpec
             The plan.
+        can_run : callable
+            Whether a run whose record says ``unsupported`` is worth trying again here and now.
         """
-        to_run, moved = [], []
+        statuses = self._statuses()
+        to_run: list[RunSpec] = []
+        again: set[str] = set()
+        moved: list[SetAside] = []
         for spec in specs:
-            if not self.path(spec.run_id).exists():
+            run_id = spec.run_id
+            if run_id not in statuses:
                 to_run.append(spec)
                 continue
             try:
-                self.load(spec.run_id)
+                status = statuses[run_id] or self._check(run_id)
             except RecordError as error:
-                moved.append(self._set_aside(spec.run_id, str(error)))
+                moved.append(self._set_aside(run_id, str(error)))
                 to_run.append(spec)
-        return to_run, moved
+                continue
+            if status == "unsupported" and can_run(spec):
+                again.add(run_id)
+                to_run.append(spec)
+        return Missing(to_run, frozenset(again), moved)
+
+    def close(self) -> None:
+        """Close what saving keeps open."""
+        self._ledger.close()
+
+    def _statuses(self) -> dict[str, str | None]:
+        """Return the status of every stored run; None where the file has to be read for it."""
+        if not self.records.is_dir():
+            return {}
+        lines = self._ledger.read()
+        statuses: dict[str, str | None] = {}
+        with os.scandir(self.records) as entries:
+            for entry in entries:
+                run_id, _, suffix = entry.name.partition(".")
+                if run_id and suffix == "json":
+                    status = status_of(lines.get(run_id), _facts(entry.stat()))
+                    statuses[run_id] = None if status is None else sys.intern(status)
+        return statuses
+
+    def _check(self, run_id: str) -> str:
+        """Read a record and note in the ledger that it is good."""
+        facts = _facts(self.path(run_id).stat())
+        record = self.load(run_id)
+        self._ledger.add(run_id, facts, record.status)
+        return record.status
 
     def _set_aside(self, run_id: str, reason: str) -> SetAside:
         self.aside.mkdir(parents=True, exist_ok=True)
@@ -109,3 +178,7 @@ class Store:
             target = self.aside / f"{run_id}-{number}.json"
         os.replace(path, target)
         return SetAside(path, target, reason)
+
+
+def _facts(entry: os.stat_result) -> FileFacts:
+    return entry.st_size, entry.st_mtime_ns

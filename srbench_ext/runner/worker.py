@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from srbench_ext.data import Problem, add_noise, load_suite, load_table, seed_of, split_rows, stream
-from srbench_ext.errors import DataError, MissingExtraError, UnknownNameError
+from srbench_ext.data import Problem, add_noise, load_table, seed_of, split_rows, stream
+from srbench_ext.errors import DataError, MissingExtraError
 from srbench_ext.method import Candidate, FitResult, Method
 from srbench_ext.record import FormulaText, FrontPoint, Record, RunSpec, Status, spec_from_mapping
 from srbench_ext.registry import create
 from srbench_ext.runner.protocol import RunRules
 from srbench_ext.runner.scoring import Rows, score_fit, score_recovery
+from srbench_ext.runner.support import problem_of
 
 __all__ = ["Job", "Prepared", "prepare", "serve_job", "work"]
 
@@ -160,7 +161,7 @@ class Prepared:
 
 def prepare(spec: RunSpec, cache: Path | None) -> Prepared:
     """Load the table, split it, scale it if the protocol says so, and add noise to the training targets."""
-    problem = _problem(spec)
+    problem = problem_of(spec)
     table = load_table(problem, cache if spec.source_kind == "cache" else None)
     if table.source != spec.source_kind:
         raise DataError(
@@ -201,13 +202,6 @@ def _standardise(train: FloatArray, test: FloatArray) -> tuple[FloatArray, Float
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     return (train - mean) / deviation, (test - mean) / deviation
-
-
-def _problem(spec: RunSpec) -> Problem:
-    problems = {problem.name: problem for problem in load_suite(spec.suite).problems}
-    if spec.problem not in problems:
-        raise UnknownNameError(f"problem of suite {spec.suite!r}", spec.problem, problems)
-    return problems[spec.problem]
 
 
 def _rules(spec: RunSpec) -> RunRules:

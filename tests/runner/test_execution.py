@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from srbench_ext.errors import InputError
@@ -125,11 +126,36 @@ def test_records_carry_data_environment_and_truth(chaos):
 
 def test_a_second_execution_runs_nothing(chaos):
     _, records, _, out = chaos
-    specs = [record.spec for record in records.values()]
+    specs = [record.spec for record in records.values() if record.status != "unsupported"]
     before = {path: path.stat().st_mtime_ns for path in (out / "records").iterdir()}
     summary = execute(specs, out, progress=False)
     assert (summary.done, summary.skipped) == (0, len(specs))
     assert before == {path: path.stat().st_mtime_ns for path in (out / "records").iterdir()}
+
+
+def test_an_unsupported_run_is_tried_again_because_it_may_be_supported_by_now(chaos):
+    _, records, _, out = chaos
+    summary = execute([records["missing"].spec], out, progress=False)
+    assert summary.counts == {"unsupported": 1}
+
+
+def test_a_run_whose_table_is_nowhere_is_unsupported_until_the_table_is_there(tmp_path, capsys):
+    from srbench_ext.data import load_suite, load_table
+
+    table = load_table(load_suite("strogatz").problems[0], None)
+    spec = replace(plan(["linear"], None, PROTOCOL, only="strogatz_bacres1")[0], source_kind="cache")
+    cache = tmp_path / "cache"
+    for _ in range(2):
+        execute([spec], tmp_path / "out", cache=cache, progress=False)
+        record = Store(tmp_path / "out").load(spec.run_id)
+        assert record.status == "unsupported"
+        assert "srbench-ext data fetch strogatz" in record.error
+    assert capsys.readouterr().err.count("1 runs will be recorded as unsupported") == 1
+    (cache / "strogatz_bacres1").mkdir(parents=True)
+    frame = pd.DataFrame(table.X, columns=list(table.feature_names)).assign(target=table.y)
+    frame.to_csv(cache / "strogatz_bacres1" / "strogatz_bacres1.tsv.gz", sep="\t", index=False)
+    execute([spec], tmp_path / "out", cache=cache, progress=False)
+    assert Store(tmp_path / "out").load(spec.run_id).status != "unsupported"
 
 
 def test_a_corrupt_record_is_named_set_aside_and_run_again(chaos, tmp_path, capsys):
@@ -188,35 +214,89 @@ from srbench_ext.runner import execute
 
 if __name__ == "__main__":
     protocol = replace(PROTOCOL, trials=8, rules=replace(RULES, max_seconds=5.0))
-    execute(chaos_plan("slow", sys.argv[2], protocol=protocol), Path(sys.argv[3]), jobs=2, progress=False)
+    specs = chaos_plan("slow", sys.argv[2], protocol=protocol)
+    print(execute(specs, Path(sys.argv[3]), jobs=2, progress=False))
 """
 
 
+@pytest.fixture
+def start_runner(tmp_path):
+    """Start a process that does eight runs, two at a time, each of which leaves its process id."""
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "script.py").write_text(SCRIPT)
+    started = []
+
+    def start():
+        arguments = [Path(__file__).parent, tmp_path / "pids", tmp_path / "out"]
+        process = subprocess.Popen(
+            [sys.executable, str(tmp_path / "script.py"), *map(str, arguments)],
+            env=os.environ | {"PYTHONWARNINGS": "ignore"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell ignores it
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def slow_plan(pids):
+    protocol = replace(PROTOCOL, trials=8, rules=replace(RULES, max_seconds=5.0))
+    return chaos_plan("slow", pids, protocol=protocol)
+
+
+def stored_in(out):
+    return len(list((out / "records").glob("*.json")))
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_an_interrupted_execution_leaves_no_process_and_is_resumed(tmp_path, number):
+def test_an_interrupted_execution_leaves_no_process_and_is_resumed(tmp_path, start_runner, number):
     pids, out = tmp_path / "pids", tmp_path / "out"
-    pids.mkdir()
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    parent = subprocess.Popen(
-        [sys.executable, str(script), str(Path(__file__).parent), str(pids), str(out)],
-        env=os.environ | {"PYTHONWARNINGS": "ignore"},
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell ignores it
-    )
-    assert wait_until(lambda: len(list((out / "records").glob("*.json"))) >= 2, 180)
+    parent = start_runner()
+    assert wait_until(lambda: stored_in(out) >= 2, 180)
     parent.send_signal(number)
     parent.wait(timeout=20)
     assert parent.returncode != 0
     assert wait_until(lambda: not alive(pids), 5)
-    stored = len(list((out / "records").glob("*.json")))
+    stored = stored_in(out)
     assert 2 <= stored < 8
     if number == signal.SIGINT:
+        assert not (out / "claims").exists()
         return  # resumed as after a kill
-    protocol = replace(PROTOCOL, trials=8, rules=replace(RULES, max_seconds=5.0))
-    specs = chaos_plan("slow", pids, protocol=protocol)
     started = time.monotonic()
-    summary = execute(specs, out, jobs=2, progress=False)
+    summary = execute(slow_plan(pids), out, jobs=2, progress=False)
     assert summary.skipped == stored
     assert summary.counts == {"ok": 8 - stored}
     assert time.monotonic() - started < 30
+
+
+def test_two_runners_on_one_folder_do_every_run_once(tmp_path, start_runner):
+    runners = [start_runner(), start_runner()]
+    said = [runner.communicate(timeout=180)[0] for runner in runners]
+    done = [int(text.split()[0]) for text in said]
+    assert sum(done) == 8, said
+    assert min(done) > 0, said
+    assert stored_in(tmp_path / "out") == 8
+    assert len(list((tmp_path / "pids").iterdir())) == 8
+    assert not (tmp_path / "out" / "claims").exists()
+
+
+def test_a_runner_takes_over_from_one_that_is_killed(tmp_path, start_runner):
+    pids, out = tmp_path / "pids", tmp_path / "out"
+    killed, other = start_runner(), start_runner()
+    assert wait_until(lambda: len({path.stem for path in pids.iterdir()}) >= 4, 180)
+    killed.kill()
+    said, _ = other.communicate(timeout=180)
+    assert other.returncode == 0
+    assert stored_in(out) == 8
+    statuses = {Store(out).load(spec.run_id).status for spec in slow_plan(pids)}
+    assert statuses == {"ok"}
+    assert len(list(pids.iterdir())) <= 8 + 2, "only what the killed one was doing is done again"
+    assert not alive(pids)
+    assert "by another runner" in said or int(said.split()[0]) == 8

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from srbench_ext.data import load_suite
 from srbench_ext.errors import ConfigError, DataError, InputError, UnknownNameError
 from srbench_ext.runner import parse_settings, plan
 
@@ -39,8 +40,6 @@ def test_adding_a_method_changes_no_other_run():
 
 
 def test_problems_without_a_truth_keep_the_protocols_noise(tmp_path):
-    from srbench_ext.data import load_suite
-
     name = load_suite("black-box").problems[0].name
     (tmp_path / name).mkdir()
     (tmp_path / name / f"{name}.tsv.gz").touch()
@@ -51,6 +50,15 @@ def test_problems_without_a_truth_keep_the_protocols_noise(tmp_path):
 def test_a_table_that_is_nowhere_says_how_to_get_it():
     with pytest.raises(DataError, match="srbench-ext data fetch black-box"):
         plan(["linear"], ["black-box"], PROTOCOL)
+
+
+def test_a_suite_is_planned_when_some_of_its_tables_are_nowhere(tmp_path):
+    name = load_suite("black-box-122").problems[0].name
+    (tmp_path / name).mkdir()
+    (tmp_path / name / f"{name}.tsv.gz").touch()
+    specs = plan(["linear"], ["black-box-122"], PROTOCOL, cache=tmp_path)
+    assert len(specs) == 122
+    assert {s.source_kind for s in specs} == {"cache"}
 
 
 def test_other_seconds_are_another_protocol_and_other_runs():

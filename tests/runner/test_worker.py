@@ -67,7 +67,7 @@ def test_standardising_uses_the_training_rows_of_tables_without_a_truth(monkeypa
     from srbench_ext.runner import worker
 
     problem = load_suite("strogatz").problems[0]
-    monkeypatch.setattr(worker, "_problem", lambda s: replace(problem, formula=None))
+    monkeypatch.setattr(worker, "problem_of", lambda s: replace(problem, formula=None))
     monkeypatch.setattr(worker, "load_table", lambda p, cache: load_table(problem, cache))
     prepared = prepare(one, None)
     assert prepared.notes["scaling"]
