@@ -17,7 +17,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -191,13 +191,22 @@ def is_bundled(info: MethodInfo) -> bool:
 
 
 def load_train(name: str) -> Callable[..., Any]:
-    """Return the training entry of a method: ``main(out, minutes, examples, resume)`` of its ``train`` module.
+    """Return a method's training entry: ``main(out, minutes, examples, resume)`` of its ``train`` module.
+
+    Parameters
+    ----------
+    name : str
+        A name, or ``name@preset`` for a method that has several sets of weights; its entry then gets the
+        preset's name as ``preset``.
 
     Raises
     ------
+    UnknownNameError
+        For a method or preset that does not exist.
     ConfigError
-        If the method has none; the message lists those that have.
+        If there is nothing to train (the message lists the methods that can be), or no preset to choose.
     """
+    name, _, preset = name.partition("@")
     info = describe(name)
     if not _has_train(info):
         trainable = [other for other, it in sorted(_descriptions().items()) if _has_train(it)]
@@ -207,7 +216,16 @@ def load_train(name: str) -> Callable[..., Any]:
     missing = missing_packages(info)
     if missing:
         raise MissingExtraError(f"Training {name!r}", missing)
-    return cast("Callable[..., Any]", _import(info, "train").main)
+    if preset and preset not in info.presets:
+        raise UnknownNameError(f"preset of method {name!r}", preset, info.presets)
+    main = cast("Callable[..., Any]", _import(info, "train").main)
+    if not preset:
+        return main
+    if "preset" not in inspect.signature(main).parameters:
+        raise ConfigError(
+            f"The method {name!r} has one set of weights for all presets. Got {preset!r}; train {name!r}."
+        )
+    return partial(main, preset=preset)
 
 
 def _has_train(info: MethodInfo) -> bool:

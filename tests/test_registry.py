@@ -162,6 +162,21 @@ def test_training_is_found_or_those_that_have_it_are_listed(plugin):
         registry.load_train("linear")
 
 
+def test_training_of_a_preset_hands_its_name_on(plugin):
+    folder = plugin(TOML + "[presets.small]\ndepth = 1\n[presets.large]\ndepth = 9\n")
+    (folder / "train.py").write_text("def main(out, preset='small'):\n    return out, preset\n")
+    assert registry.load_train("mine@large")("x") == ("x", "large")
+    with pytest.raises(UnknownNameError, match="huge"):
+        registry.load_train("mine@huge")
+
+
+def test_a_preset_is_refused_where_all_share_their_weights(plugin):
+    folder = plugin(TOML + "[presets.small]\ndepth = 1\n")
+    (folder / "train.py").write_text("def main(out):\n    return out\n")
+    with pytest.raises(ConfigError, match="one set of weights"):
+        registry.load_train("mine@small")
+
+
 def test_a_plugins_path_that_is_no_folder_is_refused(monkeypatch):
     monkeypatch.setenv(registry.PLUGINS_VARIABLE, "/no/such/folder")
     with pytest.raises(ConfigError, match="is not a folder"):

@@ -11,7 +11,7 @@ __all__ = ["train"]
 
 
 def train(
-    method: Annotated[str, typer.Argument(help="A method that has weights.")],
+    method: Annotated[str, typer.Argument(help="A method that has weights, or METHOD@PRESET.")],
     out: Annotated[Path, typer.Option(help="Where checkpoints and weights go.")],
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this time [default: the method's own].")
