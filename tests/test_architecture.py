@@ -24,6 +24,7 @@ FLOORS = {
     "models": 4,
     "method": 5,
     "record": 5,
+    "shards": 5.5,  # files of many records
     "methods": 6,
     "registry": 7,
     "runner": 8,

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from srbench_ext.cli import benchmark, data, fit, train
+from srbench_ext.cli import benchmark, data, fit, pack, train
 from srbench_ext.errors import ConfigError, InputError, SrbenchError, UnknownNameError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("list")(benchmark.list_names)
 app.command("run")(benchmark.run)
 app.command("report")(benchmark.report)
+app.command("pack")(pack.pack)
 app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.add_typer(data.app, name="data")

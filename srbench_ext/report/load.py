@@ -6,55 +6,27 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 
 from srbench_ext.errors import DataError, RecordError, UnknownNameError
-from srbench_ext.record import Record
 from srbench_ext.registry import describe
+from srbench_ext.report.index import read_rows
+from srbench_ext.report.rows import RAW_COLUMNS
 
 __all__ = ["COLUMNS", "load_records"]
 
-COLUMNS = (
-    "run_id",
-    "method",
-    "track",
-    "suite",
-    "problem",
-    "noise",
-    "trial",
-    "part",
-    "protocol",
-    "protocol_hash",
-    "max_seconds",
-    "n_rows",
-    "source_kind",
-    "status",
-    "error",
-    "r2_train",
-    "r2_test",
-    "r2_test_one_se",
-    "nmse_test",
-    "complexity",
-    "complexity_simplified",
-    "seconds",
-    "has_truth",
-    "recovered_srbench",
-    "recovered_symbolic",
-    "recovered_numeric",
-    "choice",
-    "commit",
-    "dirty",
-    "cpu",
-    "weights_sha256",
-    "formula",
-    "truth",
-)
+COLUMNS = (*RAW_COLUMNS, "track", "part")
 """The columns of :func:`load_records`; None and NaN mean not known.
 
 ``r2_test`` is that of the formula that the method chose, ``r2_test_one_se`` of the one that the shared
-default rule takes from the same front. ``part`` is empty until a report is split (:mod:`~.split`).
+default rule takes from the same front. ``curve`` is JSON text: seconds and test R² of every incumbent.
+``part`` is empty until a report is split (:mod:`~.split`).
 """
+
+_VARIANT = ["method", "method_version", "parameters", "weights_sha256"]
+_ORDER = ["method", "suite", "problem", "noise", "trial", "run_id"]
 
 
 def load_records(folder: Path, *, on_unreadable: Callable[[RecordError], None] | None = None) -> pd.DataFrame:
@@ -63,7 +35,7 @@ def load_records(folder: Path, *, on_unreadable: Callable[[RecordError], None] |
     Parameters
     ----------
     folder : pathlib.Path
-        A folder that a run has written; its records are ``folder/records/*.json``.
+        A folder that a run has written; its records are ``folder/records/*.json``, and shards of packed ones.
     on_unreadable : callable, optional
         Called with the error of each record that cannot be read, which is then left out. Without it, the
         first such record raises.
@@ -82,75 +54,25 @@ def load_records(folder: Path, *, on_unreadable: Callable[[RecordError], None] |
     RecordError
         When a record cannot be read and ``on_unreadable`` is not given.
     """
-    paths = sorted((folder / "records").glob("*.json"))
-    if not paths:
+    complaints: list[RecordError] = []
+    rows = read_rows(folder, complaints.append if on_unreadable else _raise)
+    if not rows and not complaints:
         raise DataError(
             f"{folder} holds no records (looked for {folder / 'records' / '*.json'}). "
             "Run: srbench-ext run --method METHOD --suite SUITE --protocol quick --out DIR"
         )
-    records = []
-    for path in paths:
-        try:
-            records.append(Record.from_json(path.read_text(encoding="utf-8")))
-        except (RecordError, UnicodeDecodeError) as error:
-            named = RecordError(
-                f"{path}: {error} The run is in no table; run it again to replace the record."
-            )
-            if on_unreadable is None:
-                raise named from error
-            on_unreadable(named)
-    labels = _labels(records)
-    rows = [_row(record, labels[_variant(record)]) for record in records]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.sort_values(["method", "suite", "problem", "noise", "trial", "run_id"], ignore_index=True)
+    if on_unreadable is not None:
+        for complaint in complaints:
+            on_unreadable(complaint)
+    runs = pd.DataFrame(rows, columns=list(RAW_COLUMNS))
+    runs["track"] = runs["method"].map(_track)
+    runs["part"] = ""
+    runs["method"] = _labels(runs)
+    return runs.sort_values(_ORDER, ignore_index=True)[list(COLUMNS)]
 
 
-def _row(record: Record, label: str) -> dict[str, object]:
-    spec, metrics, environment = record.spec, record.metrics, record.environment
-    test = metrics["test"].r2 if "test" in metrics else None
-    return {
-        "run_id": record.run_id,
-        "method": label,
-        "track": _track(spec.method),
-        "suite": spec.suite,
-        "problem": spec.problem,
-        "noise": spec.noise,
-        "trial": spec.trial,
-        "part": "",
-        "protocol": spec.protocol.name,
-        "protocol_hash": spec.protocol.hash,
-        "max_seconds": spec.max_seconds,
-        "n_rows": spec.n_rows,
-        "source_kind": spec.source_kind,
-        "status": record.status,
-        "error": record.error,
-        "r2_train": metrics["train"].r2 if "train" in metrics else None,
-        "r2_test": test,
-        "nmse_test": metrics["test"].nmse if "test" in metrics else None,
-        "r2_test_one_se": _one_se_r2(record, test),
-        "complexity": record.complexity,
-        "complexity_simplified": record.complexity_simplified,
-        "seconds": record.seconds,
-        "has_truth": record.truth is not None,
-        "recovered_srbench": record.recovery.srbench,
-        "recovered_symbolic": record.recovery.symbolic,
-        "recovered_numeric": record.recovery.numeric,
-        "choice": record.notes.get("choice"),
-        "commit": environment.get("commit"),
-        "dirty": environment.get("dirty"),
-        "cpu": environment.get("cpu"),
-        "weights_sha256": spec.weights_sha256,
-        "formula": record.expression.infix if record.expression else None,
-        "truth": record.truth,
-    }
-
-
-def _one_se_r2(record: Record, chosen: float | None) -> float | None:
-    """Return the test R² of what the default rule takes from the front, which the run notes by complexity."""
-    complexity = record.notes.get("one_se_complexity")
-    if complexity is None:
-        return chosen
-    return next((point.r2_test for point in record.front if point.complexity == complexity), None)
+def _raise(error: RecordError) -> NoReturn:
+    raise error
 
 
 @cache
@@ -164,26 +86,19 @@ def _track(method: str) -> str | None:
 _Variant = tuple[str, str, str, str]
 
 
-def _variant(record: Record) -> _Variant:
-    spec = record.spec
-    parameters = json.dumps(dict(spec.parameters), sort_keys=True)
-    return spec.method, spec.method_version, parameters, spec.weights_sha256 or ""
-
-
-def _labels(records: list[Record]) -> dict[_Variant, str]:
+def _labels(runs: pd.DataFrame) -> pd.Series:
     """Name every variant of a method by what tells it from the others."""
+    keys = runs[_VARIANT].fillna({"weights_sha256": ""})
     by_method: dict[str, set[_Variant]] = {}
-    for record in records:
-        by_method.setdefault(record.spec.method, set()).add(_variant(record))
-    labels = {}
-    for method, variants in by_method.items():
-        for variant in variants:
-            labels[variant] = _label(method, variant, variants)
-    return labels
+    for row in keys.drop_duplicates().itertuples(index=False, name=None):
+        by_method.setdefault(row[0], set()).add(row)
+    labels = {variant: _label(variant, variants) for variants in by_method.values() for variant in variants}
+    names = [labels[row] for row in keys.itertuples(index=False, name=None)]
+    return pd.Series(names, index=runs.index, dtype=object)
 
 
-def _label(method: str, variant: _Variant, variants: set[_Variant]) -> str:
-    _, version, parameters, weights = variant
+def _label(variant: _Variant, variants: set[_Variant]) -> str:
+    method, version, parameters, weights = variant
     parts = []
     if len({other[1] for other in variants}) > 1:
         parts.append(f"version {version}")

@@ -1,4 +1,4 @@
-"""The results folder: one file a run, written whole and renamed."""
+"""The results folder: one file a run, written whole and renamed; old ones may lie packed beside them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from srbench_ext.errors import RecordError
 from srbench_ext.record import Record, RunSpec
 from srbench_ext.runner.ledger import FileFacts, Ledger, status_of
+from srbench_ext.shards import packed_record, packed_records
 
 __all__ = ["Missing", "SetAside", "Store"]
 
@@ -99,14 +100,16 @@ class Store:
         return self.path(run_id).exists()
 
     def load(self, run_id: str) -> Record:
-        """Read the record of a run.
+        """Read the record of a run: its own file, or the packed one.
 
         Raises
         ------
         RecordError
             If it is corrupt, half-written, of another schema, or of another run.
         """
-        record = Record.from_json(self.path(run_id).read_bytes())
+        path = self.path(run_id)
+        packed = None if path.exists() else packed_record(self.records, run_id)
+        record = packed or Record.from_json(path.read_bytes())
         if record.run_id != run_id:
             raise RecordError(f"The file is named {run_id}, but holds the record of run {record.run_id}.")
         return record
@@ -152,7 +155,11 @@ class Store:
         if not self.records.is_dir():
             return {}
         lines = self._ledger.read()
-        statuses: dict[str, str | None] = {}
+        # packed ones were checked when they were packed; a file of its own replaces one
+        statuses: dict[str, str | None] = {
+            sys.intern(record["run_id"]): sys.intern(record["status"])
+            for record in packed_records(self.records)
+        }
         with os.scandir(self.records) as entries:
             for entry in entries:
                 run_id, _, suffix = entry.name.partition(".")
