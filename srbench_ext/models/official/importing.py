@@ -1,0 +1,156 @@
+"""Checkpoints of others become safetensors and a card; later loads need no pickle.
+
+The numbers keep the precision of the file. Nothing is shipped: the user has the file.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors.numpy import save_file
+from safetensors.torch import load_file
+
+from srbench_ext.errors import UnknownNameError, WeightsError
+from srbench_ext.expression import Expression
+from srbench_ext.models.checkpoint import file_sha256, read_card
+from srbench_ext.models.official.e2e import E2EConfig, OfficialE2E
+from srbench_ext.models.official.e2e_layout import TIED, read_e2e
+from srbench_ext.models.official.e2e_proposals import propose
+from srbench_ext.models.official.e2e_words import words_sha256
+
+__all__ = ["E2E_LAYOUT", "SOURCES", "import_weights", "is_official_e2e", "load_e2e", "self_test"]
+
+E2E_LAYOUT: Final = "e2e-official"
+SOURCES: Final = ("e2e",)
+"""Whose checkpoints can be imported."""
+
+
+def import_weights(source: str, file: Path, out: Path) -> tuple[Path, dict[str, Any]]:
+    """Turn a checkpoint of others into safetensors and a card.
+
+    Parameters
+    ----------
+    source : {"e2e"}
+        Whose it is.
+    file : Path
+        The checkpoint; it is only read.
+    out : Path
+        The folder to write to.
+
+    Returns
+    -------
+    path : Path
+        ``<source>-official.safetensors`` in ``out``; the card stands beside it.
+    card : dict
+        ``layout``, ``track``, ``model`` (sizes), ``parameters``, ``vocabulary_sha256``, ``words_checked``,
+        ``settings``, ``source``, ``self_test`` (a formula, None if there was none), ``sha256``, ``bytes``.
+
+    Raises
+    ------
+    UnknownNameError
+        For another source.
+    CheckpointError
+        If the file is not such a checkpoint; nothing is written then.
+    """
+    if source not in SOURCES:
+        raise UnknownNameError("source of weights", source, SOURCES)
+    checkpoint = read_e2e(file)
+    state = checkpoint.state()
+    card: dict[str, Any] = {
+        "layout": E2E_LAYOUT,
+        "track": "official",
+        "model": checkpoint.config.to_dict(),
+        "parameters": sum(value.size for value in state.values()),
+        "dtype": "float32",
+        "vocabulary_sha256": words_sha256(),
+        "words_checked": checkpoint.words_checked,
+        "settings": checkpoint.settings,
+        "source": {
+            "file": file.name,
+            "format": checkpoint.archive.format,
+            "sha256": file_sha256(file),
+            "bytes": file.stat().st_size,
+        },
+    }
+    path = out / f"{source}-official.safetensors"
+    out.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    try:
+        save_file(state, partial)
+        card["self_test"] = _tested(checkpoint.config, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    card |= {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
+    return path, card
+
+
+def is_official_e2e(card: dict[str, Any]) -> bool:
+    """Return whether a card is that of E2E's official network, which :func:`load_e2e` loads."""
+    return card.get("layout") == E2E_LAYOUT
+
+
+@lru_cache(maxsize=1)
+def load_e2e(path: Path) -> tuple[OfficialE2E, dict[str, Any]]:
+    """Return E2E's official network in evaluation mode, frozen, and its card; loaded once a process.
+
+    Parameters
+    ----------
+    path : Path
+        What :func:`import_weights` wrote.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or altered, is of another layout, or does not fit the network or the words.
+    """
+    card = read_card(path)
+    if not is_official_e2e(card):
+        raise WeightsError(
+            f"The card of {path.name} names the layout {card.get('layout')!r}, not {E2E_LAYOUT!r}. "
+            "Make such a file with `srbench-ext weights import e2e FILE`."
+        )
+    if card.get("vocabulary_sha256") != words_sha256():
+        raise WeightsError(
+            f"Weights {path.name} were imported with other words. Import the checkpoint again."
+        )
+    return _build(E2EConfig.from_dict(card["model"]), path), card
+
+
+def _build(config: E2EConfig, path: Path) -> OfficialE2E:
+    state = load_file(path)
+    model = OfficialE2E(config)
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items() if name != TIED[0]}
+    if {name: tuple(value.shape) for name, value in state.items()} != wanted:
+        faults = sorted(
+            name for name in wanted.keys() | state.keys()
+            if name not in state or tuple(state[name].shape) != wanted.get(name)
+        )  # fmt: skip
+        raise WeightsError(
+            f"Weights {path.name} do not fit the sizes on their card at {faults[:3]}. "
+            "Import the checkpoint again."
+        )
+    model.load_state_dict({**state, TIED[0]: state[TIED[1]]}, strict=True, assign=True)
+    model.tie()
+    return model.eval().requires_grad_(False)
+
+
+def self_test(model: OfficialE2E) -> Expression | None:
+    """Return the greedy formula for 200 points of cos(2 pi x0) + x1², None if the words are no formula.
+
+    Trained weights give a formula; weights that are read wrongly give, as a rule, none.
+    """
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    y = np.cos(2.0 * np.pi * X[:, 0]) + X[:, 1] ** 2
+    found = propose(model, X, y, np.random.default_rng(0), n_bags=1, n_candidates=0)
+    return found[0] if found else None
+
+
+def _tested(config: E2EConfig, path: Path) -> str | None:
+    expression = self_test(_build(config, path))
+    return None if expression is None else str(expression)
