@@ -23,10 +23,10 @@ RUNS  := $(patsubst %/records,%,$(wildcard results/*/records))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench tables test check perf train
+.PHONY: help setup bench tables test check perf train in-domain
 
 help: ## List the targets (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo 'Settings: METHOD=$(METHOD) SUITE=$(SUITE) PROTOCOL=$(PROTOCOL) JOBS=$(JOBS) OUT=$(OUT) PIP_ARGS=$(PIP_ARGS)'
 
 setup: $(STAMP) ## Create .venv and install the package, once
@@ -60,3 +60,7 @@ perf: $(STAMP) ## Measure the speed of evaluation and constant fits
 train: OUT = runs/$(METHOD)
 train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30 or EXAMPLES=1000000, RESUME=1)
 	$(CLI) train $(METHOD) --out $(OUT) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(RESUME),--resume)
+
+in-domain: OUT = results/in-domain
+in-domain: $(STAMP) ## Make E2E's ablation table on 1,000 held-out synthetic problems
+	$(CLI) in-domain --jobs $(JOBS) --out $(OUT)

@@ -9,6 +9,7 @@ from srbench_ext.method.base import Method
 from srbench_ext.method.candidate import Candidate, FitResult, OpaqueModel
 from srbench_ext.method.choice import EXACT_NMSE, one_se
 from srbench_ext.method.inputs import read_table, read_target
+from srbench_ext.method.parameters import Limits
 from srbench_ext.method.run import LOAD_ALLOWANCE, SearchRun
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "LOAD_ALLOWANCE",
     "Candidate",
     "FitResult",
+    "Limits",
     "Method",
     "OpaqueModel",
     "SearchRun",

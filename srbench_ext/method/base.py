@@ -19,6 +19,7 @@ from srbench_ext.expression import Expression, warm_up
 from srbench_ext.method.candidate import Candidate, Collector, FitResult, OpaqueModel, predict_quietly
 from srbench_ext.method.choice import one_se
 from srbench_ext.method.inputs import InputTable, most_correlated, read_table, read_target, unique_names
+from srbench_ext.method.parameters import Limits, check_parameters
 from srbench_ext.method.run import PhaseListener, SearchRun
 
 __all__ = ["Method"]
@@ -44,6 +45,9 @@ class Method(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sciki
         whenever the results change.
     max_features : int or None
         Class attribute: the most columns that the method takes. Given more, the most correlated are kept.
+    limits : dict of str to (least, largest)
+        Class attribute: the allowed range of parameters that are numbers, None for an open side. Named
+        choices need no entry: a parameter annotated as ``Literal[...]`` is checked against its values.
     choice_rule : str
         Class attribute: the name of the rule of :meth:`choose`; an override of it names its own.
     result_ : FitResult
@@ -61,6 +65,7 @@ class Method(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sciki
     name: ClassVar[str]
     version: ClassVar[str]
     max_features: ClassVar[int | None] = None
+    limits: ClassVar[Limits] = {}
     choice_rule: ClassVar[str] = "one-se"
 
     _phase_listener: PhaseListener | None = None
@@ -185,6 +190,7 @@ class Method(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sciki
                 f"The 'random_state' parameter of {owner} must be an integer of at least 0. "
                 f"Got {seed!r} instead."
             )
+        check_parameters(self, self.limits)
 
     def _select(self, table: InputTable, y: FloatArray, run: SearchRun) -> tuple[int, ...]:
         n_columns = table.X.shape[1]

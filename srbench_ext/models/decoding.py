@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,14 +19,43 @@ from torch import Tensor
 
 from srbench_ext.errors import InputError
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI, is_integer, is_variable, variable_index
-from srbench_ext.models.foundation import Foundation, KeysValues
+from srbench_ext.models.foundation import KeysValues
 from srbench_ext.models.tokens import MODES, Vocabulary
 
-__all__ = ["Decoded", "Grammar", "beam_search", "sample"]
+__all__ = ["Decoded", "Decoder", "Grammar", "beam_search", "sample"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+
+class _Sizes(Protocol):
+    @property
+    def max_length(self) -> int: ...
+
+
+class Decoder(Protocol):
+    """A network that decodes with a cache: the foundation model, or another with the same two steps.
+
+    See :meth:`srbench_ext.models.foundation.Foundation.memory_keys` and
+    :meth:`~srbench_ext.models.foundation.Foundation.decode`.
+    """
+
+    @property
+    def config(self) -> _Sizes:
+        """Sizes, among them ``max_length``: the longest sequence."""
+
+    def memory_keys(self, memory: Tensor) -> list[KeysValues]:
+        """Return every layer's keys and values of a memory (R, M, D)."""
+
+    def decode(
+        self,
+        ids: Tensor,
+        memory: list[KeysValues],
+        past: list[KeysValues] | None = None,
+        sharing: Tensor | None = None,
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """Return the logits of the next tokens, and keys and values of all positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +94,11 @@ class Grammar:
         Longest formula in prefix tokens, a written-out number counted as one.
     max_constants : int
         Largest number of constants.
+
+    Attributes
+    ----------
+    longest : int
+        Tokens of the longest sequence that these limits allow, written-out numbers in full.
     """
 
     def __init__(
@@ -97,6 +132,7 @@ class Grammar:
             [token[0] == "E" and token[1:].lstrip("-").isdigit() for token in vocabulary.tokens]
         )
         self.groups = vocabulary.digits // 2 if numeric else 0
+        self.longest = max_tokens + min(max_tokens, max_constants) * (self.groups + 1 if numeric else 0)
         self.only_end = np.zeros(size, np.bool_)
         self.only_end[vocabulary.eos] = True
 
@@ -134,12 +170,20 @@ class Grammar:
 
 
 class _Frontier:
-    """Distinct prefixes being extended, with their caches."""
+    """Distinct prefixes being extended, with their caches; ``rows`` says whose memory each has, in order."""
 
-    def __init__(self, model: Foundation, memory: Tensor, prompts: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, model: Decoder, memory: Tensor, prompts: Sequence[Sequence[int]], grammar: Grammar
+    ) -> None:
         lengths = {len(prompt) for prompt in prompts}
         if len(lengths) != 1:
             raise InputError(f"Prompts decoded together must have one length; got {sorted(lengths)}.")
+        longest = max(lengths) + grammar.longest - 1  # the last token is never read
+        if longest > model.config.max_length:
+            raise InputError(
+                f"The network reads at most {model.config.max_length} tokens. A prompt of {max(lengths)} "
+                f"with a formula of up to {grammar.longest} needs {longest}; lower max_tokens."
+            )
         self.model = model
         self.memory = model.memory_keys(memory)
         ids = torch.tensor(np.array(prompts, np.int64), device=memory.device)
@@ -153,12 +197,17 @@ class _Frontier:
     def extend(self, parents: IntArray, tokens: IntArray) -> None:
         index = torch.from_numpy(parents).to(self.logits.device)
         if len(parents) != len(self.rows) or (parents != np.arange(len(parents))).any():
-            self.memory = [_select(kv, index) for kv in self.memory]
             self.past = [_select(kv, index) for kv in self.past]
             self.rows = self.rows[parents]
         ids = torch.from_numpy(tokens).to(self.logits.device)[:, None]
-        logits, self.past = self.model.decode(ids, self.memory, self.past)
+        logits, self.past = self.model.decode(ids, self.memory, self.past, self._sharing())
         self.logits = logits[:, -1]
+
+    def _sharing(self) -> Tensor:
+        """Return which places of a table (memories, most rows of one) the rows take."""
+        each = np.bincount(self.rows, minlength=len(self.memory[0][0]))
+        table = np.arange(each.max())[None, :] < each[:, None]
+        return torch.from_numpy(table).to(self.logits.device)
 
 
 def _select(kv: KeysValues, index: Tensor) -> KeysValues:
@@ -178,7 +227,7 @@ def _nucleus(p: FloatArray, top_p: float) -> FloatArray:
 
 @torch.no_grad()
 def sample(
-    model: Foundation,
+    model: Decoder,
     memory: Tensor,
     grammar: Grammar,
     prompts: Sequence[Sequence[int]],
@@ -193,7 +242,7 @@ def sample(
 
     Parameters
     ----------
-    model : Foundation
+    model : Decoder
     memory : Tensor of shape (R, M, D)
         One memory a prompt.
     grammar : Grammar
@@ -215,7 +264,7 @@ def sample(
         In order of finishing: short ones first.
     """
     finished: list[Decoded] = []
-    frontier = _Frontier(model, memory, prompts)
+    frontier = _Frontier(model, memory, prompts, grammar)
     counts = np.full(len(prompts), n_samples, np.int64)
     state = np.tile(np.array([1, 0, 0, 0], np.int64), (len(prompts), 1))
     written: list[tuple[int, ...]] = [()] * len(prompts)
@@ -248,7 +297,7 @@ def sample(
 
 @torch.no_grad()
 def beam_search(
-    model: Foundation,
+    model: Decoder,
     memory: Tensor,
     grammar: Grammar,
     prompt: Sequence[int],
@@ -271,7 +320,7 @@ def beam_search(
         A ``time.monotonic()`` after which unfinished sequences are dropped.
     """
     finished: list[Decoded] = []
-    frontier = _Frontier(model, memory, [prompt])
+    frontier = _Frontier(model, memory, [prompt], grammar)
     state = np.array([[1, 0, 0, 0]], np.int64)
     written: list[tuple[int, ...]] = [()]
     score = np.zeros(1)
@@ -310,5 +359,4 @@ def _normalised(decoded: Decoded, length_penalty: float) -> float:
 
 def _cannot_improve(score: FloatArray, grammar: Grammar, worst: float, length_penalty: float) -> bool:
     """Return whether no unfinished prefix can end above the worst result kept."""
-    longest = grammar.max_tokens * (grammar.groups + 2)
-    return bool(score.max() / float(longest**length_penalty) < worst)
+    return bool(score.max() / float(grammar.longest**length_penalty) < worst)

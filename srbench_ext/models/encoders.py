@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from srbench_ext.errors import InputError
 from srbench_ext.models.tokens import MAX_VARIABLES
 
 __all__ = ["FEATURES_PER_NUMBER", "POINT_FEATURES", "ScaledTable", "point_features", "scale_table"]
@@ -45,8 +46,18 @@ def scale_table(X: FloatArray, y: FloatArray) -> ScaledTable:
     ----------
     X : ndarray of shape (n, d), d at most 10
     y : ndarray of shape (n,)
+
+    Raises
+    ------
+    InputError
+        If X has more columns than the vocabulary has variables.
     """
     n, d = X.shape
+    if d > MAX_VARIABLES:
+        raise InputError(
+            f"The networks take at most {MAX_VARIABLES} columns. Got {d}; keep the most correlated ones "
+            f"(a method does so with max_features = {MAX_VARIABLES})."
+        )
     table = np.zeros((n, MAX_VARIABLES + 1))
     table[:, :d] = X
     table[:, -1] = y

@@ -136,7 +136,11 @@ class Foundation(Pretrained):
         return [block.memory.keys_values(memory) for block in self.blocks]  # type: ignore[operator, union-attr]
 
     def decode(
-        self, ids: Tensor, memory: list[KeysValues], past: list[KeysValues] | None = None
+        self,
+        ids: Tensor,
+        memory: list[KeysValues],
+        past: list[KeysValues] | None = None,
+        sharing: Tensor | None = None,
     ) -> tuple[Tensor, list[KeysValues]]:
         """Return logits (B, T, V) of the next tokens and the keys and values of all positions.
 
@@ -148,6 +152,8 @@ class Foundation(Pretrained):
             From :meth:`memory_keys`.
         past : list of (keys, values), optional
             What an earlier call returned.
+        sharing : Tensor of shape (R, C), bool, optional
+            Where several rows share a memory; see :class:`srbench_ext.models.transformer.Block`.
         """
         start = 0 if past is None else past[0][0].shape[2]
         length = ids.shape[1]
@@ -158,7 +164,9 @@ class Foundation(Pretrained):
             mask = mask.triu(start + 1)
         present: list[KeysValues] = []
         for i, block in enumerate(self.blocks):
-            x, kv = block(x, mask=mask, memory=memory[i], past=None if past is None else past[i])
+            x, kv = block(
+                x, mask=mask, memory=memory[i], past=None if past is None else past[i], sharing=sharing
+            )
             present.append(kv)
         x = self.norm(x)
         return x @ self.tokens.weight.to(x.dtype).T + self.bias.to(x.dtype), present

@@ -94,11 +94,14 @@ class Block(nn.Module):
         mask: Tensor | None = None,
         memory: tuple[Tensor, Tensor] | None = None,
         past: tuple[Tensor, Tensor] | None = None,
+        sharing: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """Map (B, T, D) to (B, T, D).
 
         ``memory`` holds keys and values from :meth:`Attention.keys_values`; ``past`` those of earlier
-        positions. Returns the output and the keys and values of all positions so far.
+        positions. With ``sharing`` the B rows, of one position each and ordered by memory, attend to
+        R < B memories: a boolean table (R, C) with as many places set in row r as rows share memory r.
+        Returns the output and the keys and values of all positions so far.
         """
         present = None
         if self.own is not None and self.norm_own is not None:
@@ -108,5 +111,11 @@ class Block(nn.Module):
                 present = (torch.cat([past[0], present[0]], 2), torch.cat([past[1], present[1]], 2))
             x = x + self.own(normed, present, mask)
         if self.memory is not None and self.norm_memory is not None and memory is not None:
-            x = x + self.memory(self.norm_memory(x), memory)
+            normed = self.norm_memory(x)
+            if sharing is None:
+                x = x + self.memory(normed, memory)
+            else:  # copying a memory to each of its rows would take longer than all products
+                table = normed.new_zeros(*sharing.shape, normed.shape[-1])
+                table[sharing] = normed[:, 0]
+                x = x + self.memory(table, memory)[sharing][:, None]
         return x + self.feed(self.norm_feed(x)), present

@@ -242,3 +242,34 @@ def test_weights_are_left_as_they_are(model: Foundation) -> None:
     before = [p.clone() for p in model.parameters()]
     draw(model)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("mode", ["<skeleton>", "<numeric>"])
+def test_a_formula_longer_than_the_network_reads_is_refused_before_decoding(
+    model: Foundation, mode: str
+) -> None:
+    with pytest.raises(InputError, match="at most 112 tokens"):
+        draw(model, mode, max_tokens=200)
+    grammar, memory = Grammar(model.vocabulary, mode, 2, 200), model.encode(points(1))
+    with pytest.raises(InputError, match="at most 112 tokens"):
+        beam_search(model, memory, grammar, model.vocabulary.encode([mode]), 2)
+
+
+def test_the_longest_sequence_counts_written_out_numbers(model: Foundation) -> None:
+    skeleton, numeric = (
+        Grammar(model.vocabulary, mode, 2, 8, max_constants=2) for mode in ("<skeleton>", "<numeric>")
+    )
+    assert skeleton.longest == 8
+    assert numeric.longest == 8 + 2 * 3  # sign, two mantissa groups and exponent in the place of one token
+    lengths = [len(d.tokens) for d in draw(model, "<numeric>", max_tokens=8, max_constants=2)]
+    assert max(lengths) <= numeric.longest
+
+
+def test_rows_that_share_a_memory_decode_as_if_each_had_its_own(model: Foundation) -> None:
+    memory = model.encode(points(2))
+    ids = torch.tensor([[5], [6], [7]])
+    _, past = model.decode(ids, model.memory_keys(memory[[0, 0, 1]]))
+    own, _ = model.decode(ids + 1, model.memory_keys(memory[[0, 0, 1]]), past)
+    sharing = torch.tensor([[True, True], [True, False]])
+    shared, _ = model.decode(ids + 1, model.memory_keys(memory), past, sharing)
+    torch.testing.assert_close(shared, own)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srbench_ext.errors import InputError
 from srbench_ext.models.encoders import POINT_FEATURES, ScaledTable, point_features, scale_table
 from srbench_ext.models.tokens import MAX_VARIABLES
 
@@ -79,3 +80,8 @@ def test_inputs_are_left_as_they_are() -> None:
     features(scale_table(x, y))
     np.testing.assert_array_equal(x, X)
     np.testing.assert_array_equal(y, Y)
+
+
+def test_more_columns_than_the_vocabulary_has_variables_are_refused() -> None:
+    with pytest.raises(InputError, match=r"at most 10 columns\. Got 11"):
+        scale_table(np.ones((5, 11)), np.ones(5))
