@@ -131,6 +131,12 @@ def report(
     failures: Annotated[
         str, typer.Option(help="How failed runs are scored: miss, drop or worst-rank.")
     ] = "miss",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split the tables; `seen`: by whether the weights met a problem's truth in training."
+        ),
+    ] = None,
 ) -> None:
     """Print the tables of a folder of records, and write them with the figures beside it.
 
@@ -138,7 +144,7 @@ def report(
     """
     from srbench_ext.report import failure_rule, insert_tables, make_report, write_report
 
-    made = make_report(folder, failures=failure_rule(failures))
+    made = make_report(folder, failures=failure_rule(failures), split=split)
     written = write_report(made, folder)
     for message in made.unreadable:
         print(f"Left out: {message}", file=sys.stderr)

@@ -13,10 +13,14 @@ from matplotlib.figure import Figure
 
 from srbench_ext.report.tables import ResultTable
 
-__all__ = ["pareto_figure", "save_figure"]
+__all__ = ["COLOURS", "MARKERS", "pareto_figure", "save_figure"]
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+"""The colours of methods, in order of their names."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""Their markers."""
+
 _PANELS = (("mean_complexity", "mean complexity (tokens)"), ("mean_seconds", "mean seconds a run"))
 
 
@@ -75,11 +79,11 @@ def _draw_points(axes: Axes, rows: pd.DataFrame, cost: str, accuracy: str, *, pu
     for index, row in enumerate(rows.to_dict("records")):
         if not (np.isfinite(row[cost]) and np.isfinite(row[accuracy])):
             continue
-        colour = "0.35" if published else _COLOURS[index % len(_COLOURS)]
+        colour = "0.35" if published else COLOURS[index % len(COLOURS)]
         style: dict[str, Any] = {"facecolors": "none" if published else colour, "edgecolors": colour}
         name = f"{row['method']} (published)" if published else row["method"]
         axes.scatter(
-            row[cost], row[accuracy], marker=_MARKERS[index % len(_MARKERS)], s=60, label=name, **style
+            row[cost], row[accuracy], marker=MARKERS[index % len(MARKERS)], s=60, label=name, **style
         )
 
 

@@ -6,19 +6,22 @@ figures apart from ours.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import pandas as pd
 
+from srbench_ext.report.anytime import anytime, equal_times
 from srbench_ext.report.failures import rule_in_words
+from srbench_ext.report.markup import Columns, Row, cells, latex, markdown
 from srbench_ext.report.scores import INTERVALS
 from srbench_ext.report.tables import ResultTable
 
 __all__ = [
     "COMPARED",
     "SHOWN",
-    "cell",
+    "anytime_to_csv",
+    "anytime_to_latex",
+    "anytime_to_markdown",
     "comparisons_to_csv",
     "comparisons_to_latex",
     "comparisons_to_markdown",
@@ -28,10 +31,6 @@ __all__ = [
     "to_markdown",
 ]
 
-Row = list[str]
-Columns = dict[str, tuple[str, str]]
-
-_ABSENT = "–"
 
 # column -> (heading, how a value is written)
 SHOWN: Columns = {
@@ -81,32 +80,10 @@ _COMPARED_NOTE = (
     "found with 80% power."
 )
 
-
-def cell(value: object, spec: str) -> str:
-    """Write one value; a dash where there is none.
-
-    Parameters
-    ----------
-    value : object
-        A string, a number, None or NaN.
-    spec : str
-        ``"s"``, ``"d"``, ``"p"`` for a p value, or a float format such as ``".3f"``.
-
-    Examples
-    --------
-    >>> cell(0.5, ".3f"), cell(float("-inf"), ".4f"), cell(None, "d")
-    ('0.500', '−∞', '–')
-    """
-    if value is None or pd.isna(value):  # type: ignore[call-overload]
-        return _ABSENT
-    if spec == "s":
-        return str(value)
-    number = float(value)  # type: ignore[arg-type]
-    if math.isinf(number):
-        return "∞" if number > 0 else "−∞"
-    if spec == "p":
-        return "<0.0001" if number < 0.0001 else format(number, ".4f")
-    return format(round(number), "d") if spec == "d" else format(number, spec)
+_ANYTIME_NOTE = (
+    "Share of runs whose best model by training loss had test R² > 0.99 after so many seconds of the fit; "
+    "what a method returns in the end may be another model, by its rule of choice."
+)
 
 
 def rows(table: ResultTable, columns: Iterable[str] = tuple(SHOWN)) -> tuple[list[Row], list[Row]]:
@@ -130,7 +107,7 @@ def rows(table: ResultTable, columns: Iterable[str] = tuple(SHOWN)) -> tuple[lis
     labels = [f"{row.method} [{numbers[row.source]}]" for row in table.published.itertuples()]
     published = table.published.assign(method=labels, track="published")
     measured = _with_intervals(table.measured, INTERVALS)
-    return _cells(measured, wanted, SHOWN), _cells(published, wanted, SHOWN)
+    return cells(measured, wanted, SHOWN), cells(published, wanted, SHOWN)
 
 
 def to_csv(table: ResultTable) -> str:
@@ -159,32 +136,73 @@ def to_csv(table: ResultTable) -> str:
 def to_markdown(table: ResultTable) -> str:
     """Write a table as Markdown: our rows, below them the published ones, then the notes."""
     measured, published = rows(table)
-    return _markdown(table.title, SHOWN, [*measured, *published], table.notes)
+    return markdown(table.title, SHOWN, [*measured, *published], table.notes)
 
 
 def to_latex(table: ResultTable) -> str:
     """Write a table for LaTeX's ``booktabs``: a ``table`` environment with caption, label and notes."""
-    return _latex(table.title, table.slug, SHOWN, rows(table), table.notes)
+    return latex(table.title, table.slug, SHOWN, rows(table), table.notes)
 
 
 def comparisons_to_csv(table: ResultTable) -> str:
     """Write the paired comparisons of a table as CSV, at full precision."""
-    labels = table.measured[["protocol", "protocol_hash", "suite", "noise", "part"]].iloc[0]
-    frame = table.comparisons.copy()
-    for position, (name, value) in enumerate(labels.items()):
-        frame.insert(position, str(name), value)
-    return frame.assign(failure_rule=table.failures).to_csv(index=False)
+    return _labelled(table, table.comparisons)
 
 
 def comparisons_to_markdown(table: ResultTable) -> str:
     """Write the paired comparisons of a table as Markdown."""
-    return _markdown(_compared_title(table), COMPARED, _compared(table), _compared_notes(table))
+    return markdown(_compared_title(table), COMPARED, _compared(table), _compared_notes(table))
 
 
 def comparisons_to_latex(table: ResultTable) -> str:
     """Write the paired comparisons of a table for LaTeX's ``booktabs``."""
     label = f"{table.slug}-pairs"
-    return _latex(_compared_title(table), label, COMPARED, (_compared(table), []), _compared_notes(table))
+    return latex(_compared_title(table), label, COMPARED, (_compared(table), []), _compared_notes(table))
+
+
+def anytime_to_csv(table: ResultTable) -> str:
+    """Write the anytime curves of a table as CSV."""
+    return _labelled(table, anytime(table))
+
+
+def anytime_to_markdown(table: ResultTable) -> str:
+    """Write the comparison at equal time as Markdown: a column a time."""
+    columns, body = _at_equal_time(table)
+    return markdown(_anytime_title(table), columns, body, (_ANYTIME_NOTE, rule_in_words(table.failures)))
+
+
+def anytime_to_latex(table: ResultTable) -> str:
+    """Write the comparison at equal time for LaTeX's ``booktabs``."""
+    columns, body = _at_equal_time(table)
+    notes = (_ANYTIME_NOTE, rule_in_words(table.failures))
+    return latex(_anytime_title(table), f"{table.slug}-anytime", columns, (body, []), notes)
+
+
+def _anytime_title(table: ResultTable) -> str:
+    return f"R²>0.99 of the incumbent at equal time: {table.title}"
+
+
+def _at_equal_time(table: ResultTable) -> tuple[Columns, list[Row]]:
+    times = equal_times(float(table.runs["max_seconds"].max()))
+    curves = anytime(table, times)
+    wide = curves.pivot(index="method", columns="seconds", values="rate_r2_gt_0.99")
+    columns: Columns = {"method": ("method", "s"), **{f"{t:g}": (f"{t:g} s", ".3f") for t in times}}
+    wide.columns = pd.Index([f"{t:g}" for t in wide.columns])
+    return columns, cells(wide.reset_index(), tuple(columns), columns)
+
+
+def _labelled(table: ResultTable, frame: pd.DataFrame) -> str:
+    """Write a frame as CSV with what the table is about in front, and its rule for failures behind."""
+    about = frame.assign(
+        protocol=table.protocol,
+        protocol_hash=table.protocol_hash,
+        suite=table.suite,
+        noise=table.noise,
+        part=table.part,
+        failure_rule=table.failures,
+    )
+    first = ["protocol", "protocol_hash", "suite", "noise", "part"]
+    return about[[*first, *frame.columns, "failure_rule"]].to_csv(index=False)
 
 
 def _compared_title(table: ResultTable) -> str:
@@ -196,40 +214,7 @@ def _compared_notes(table: ResultTable) -> tuple[str, ...]:
 
 
 def _compared(table: ResultTable) -> list[Row]:
-    return _cells(_with_intervals(table.comparisons, ("difference",)), tuple(COMPARED), COMPARED)
-
-
-def _markdown(title: str, columns: Columns, body: list[Row], notes: Iterable[str]) -> str:
-    headings = [heading for heading, _ in columns.values()]
-    aligned = ["---" if spec == "s" else "---:" for _, spec in columns.values()]
-    lines = [_pipes(row) for row in [headings, aligned, *body]]
-    return "\n".join([f"### {title}", "", *lines, "", *(f"- {note}" for note in notes)]) + "\n"
-
-
-def _latex(
-    title: str, label: str, columns: Columns, parts: tuple[list[Row], list[Row]], notes: Iterable[str]
-) -> str:
-    first, second = parts
-    lines = [_latex_line(row) for row in first]
-    if second:
-        lines += [r"\midrule", *(_latex_line(row) for row in second)]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"\caption{{{_latex_text(title)}}}",
-            rf"\label{{tab:{label}}}",
-            rf"\begin{{tabular}}{{{''.join('l' if spec == 's' else 'r' for _, spec in columns.values())}}}",
-            r"\toprule",
-            rf"{' & '.join(_latex_text(heading) for heading, _ in columns.values())} \\",
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            rf"\par\footnotesize {' '.join(_latex_text(note) for note in notes)}",
-            r"\end{table}",
-            "",
-        ]
-    )
+    return cells(_with_intervals(table.comparisons, ("difference",)), tuple(COMPARED), COMPARED)
 
 
 def _with_intervals(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
@@ -241,42 +226,3 @@ def _with_intervals(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
             texts = [None if pd.isna(low) else f"{low:.2f} to {high:.2f}" for low, high in bounds]
             wide[f"{name}_interval"] = pd.Series(texts, index=frame.index, dtype=object)
     return wide
-
-
-def _cells(frame: pd.DataFrame, wanted: tuple[str, ...], columns: Columns) -> list[Row]:
-    return [
-        [cell(record.get(name), columns[name][1]) for name in wanted] for record in frame.to_dict("records")
-    ]
-
-
-def _pipes(row: Row) -> str:
-    return f"| {' | '.join(text.replace('|', chr(92) + '|') for text in row)} |"
-
-
-def _latex_line(row: Row) -> str:
-    return f"{' & '.join(map(_latex_text, row))} \\\\"
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "²": r"$^2$",
-    ">": r"$>$",
-    "<": r"$<$",
-    "−": r"$-$",
-    "∞": r"$\infty$",
-    "–": "--",
-    "`": "",
-}
-
-
-def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)

@@ -60,7 +60,7 @@ def _short(table: ResultTable) -> str:
     measured, _ = rows(table, _COLUMNS)
     heading = [SHOWN[column][0] for column in _COLUMNS]
     lines = [
-        f"**{table.suite}, noise {table.noise:g}**",
+        f"**{table.suite}{f', {table.part} problems' if table.part else ''}, noise {table.noise:g}**",
         "",
         *(_line(row) for row in (heading, ["---"] * len(heading))),
     ]

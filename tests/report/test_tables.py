@@ -6,7 +6,6 @@ import pytest
 from srbench_ext.report import build_tables, load_published, load_records
 from srbench_ext.report.formats import (
     SHOWN,
-    cell,
     comparisons_to_csv,
     comparisons_to_latex,
     comparisons_to_markdown,
@@ -14,6 +13,7 @@ from srbench_ext.report.formats import (
     to_latex,
     to_markdown,
 )
+from srbench_ext.report.markup import cell
 
 NO_FIGURES = load_published().iloc[:0]
 

@@ -31,14 +31,27 @@ def test_what_is_not_finite_is_null_in_json(make_record, save_records):
 
 
 def test_a_report_writes_tables_and_figures_twice_to_the_same_bytes(make_record, save_records):
-    folder = save_records([make_record(), make_record(method="beta", r2=0.5, seconds=50.0)])
+    records = [
+        make_record(method=method, problem=problem, r2=r2, seconds=50.0)
+        for method, r2 in (("alpha", 1.0), ("beta", 0.5), ("gamma", 0.2))
+        for problem in ("p1", "p2")
+    ]
+    folder = save_records(records)
     first = {path: path.read_bytes() for path in write_report(make_report(folder), folder)}
     assert sorted(path.name for path in first) == [
+        "problems.csv",
+        "quick-strogatz-noise-0-anytime.csv",
+        "quick-strogatz-noise-0-anytime.md",
+        "quick-strogatz-noise-0-anytime.png",
+        "quick-strogatz-noise-0-anytime.svg",
+        "quick-strogatz-noise-0-anytime.tex",
         "quick-strogatz-noise-0-pairs.csv",
         "quick-strogatz-noise-0-pairs.md",
         "quick-strogatz-noise-0-pairs.tex",
         "quick-strogatz-noise-0-pareto.png",
         "quick-strogatz-noise-0-pareto.svg",
+        "quick-strogatz-noise-0-ranks.png",
+        "quick-strogatz-noise-0-ranks.svg",
         "quick-strogatz-noise-0.csv",
         "quick-strogatz-noise-0.md",
         "quick-strogatz-noise-0.tex",

@@ -1,0 +1,53 @@
+import pytest
+
+from srbench_ext.record import FrontPoint, Metrics
+from srbench_ext.report import make_report
+from srbench_ext.report.diagrams import anytime_figure, critical_difference_figure, noise_figure
+
+
+def curve(*pairs):
+    return tuple(FrontPoint(None, 0.1, 3, seconds, r2_test=r2) for seconds, r2 in pairs)
+
+
+def test_every_method_has_an_anytime_curve(make_record, save_records):
+    records = [make_record(curve=curve((1.0, 1.0))), make_record(method="beta", status="oom")]
+    left, right = anytime_figure(make_report(save_records(records)).tables[0]).axes
+    assert [line.get_label() for line in left.lines] == ["alpha", "beta"]
+    assert [line.get_ydata()[-1] for line in left.lines] == [1.0, 0.0]
+    assert min(right.lines[1].get_ydata()) == 0.0  # minus infinity is drawn at the bottom
+
+
+def test_accuracy_is_drawn_against_the_levels_of_noise(make_record, save_records):
+    records = [
+        make_record(noise=noise, problem=f"p{i}", r2=1.0 if i > fails else 0.0)
+        for noise, fails in ((0.0, -1), (0.1, 1))
+        for i in range(4)
+    ]
+    tables = make_report(save_records(records)).tables
+    left, right = noise_figure(tables).axes
+    assert [label.get_text() for label in left.get_xticklabels()] == ["0", "0.1"]
+    assert left.lines[0].get_ydata().tolist() == [1.0, 0.5]
+    assert right.get_ylabel() == "share recovered"
+
+
+def test_noise_on_a_suite_without_truths_has_an_empty_panel(make_record, save_records):
+    records = [make_record(noise=noise, truth=None, recovered=None) for noise in (0.0, 0.1)]
+    _, right = noise_figure(make_report(save_records(records)).tables).axes
+    assert not right.lines
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_ranks_are_drawn_with_every_method_and_its_mean_rank(make_record, save_records, same):
+    records = [
+        make_record(
+            method=method, problem=f"p{i}", metrics={"test": Metrics(0.5, 0.5 if same else loss, 1.0)}
+        )
+        for method, loss in (("a", 0.1), ("b", 0.2), ("c", 0.3))
+        for i in range(12)
+    ]
+    (table,) = make_report(save_records(records)).tables
+    (axes,) = critical_difference_figure(table.ranks, table.title).axes
+    texts = " ".join(text.get_text() for text in axes.texts)
+    expected = ["a (2.00)", "b (2.00)", "c (2.00)"] if same else ["a (1.00)", "b (2.00)", "c (3.00)"]
+    assert all(label in texts for label in expected)
+    assert "12 problems, critical difference 0.96" in axes.get_title()
