@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.errors import InputError
-from srbench_ext.expression import warm_up
+from srbench_ext.expression import Expression, snap_constants, warm_up
 from srbench_ext.method import Candidate, Method, SearchRun
-from srbench_ext.search import Archive, Breeder, SubtreeSource, linear_formula, refined_front
+from srbench_ext.search import (
+    EXACT,
+    Island,
+    Reduction,
+    closed_form,
+    linear_formula,
+    reduce_table,
+    split_for_search,
+)
 
 __all__ = ["Evolve"]
 
@@ -39,10 +48,12 @@ class Evolve(Method):
         Rows to fit constants on during the search; the front is refitted on up to ``max_final_rows``.
     max_final_rows : int
         See ``max_fit_rows``.
+    probes : bool
+        Probe the table for columns that enter only together, and search the reduced table as well.
     """
 
     name = "evolve"
-    version = "1"
+    version = "2"
 
     def __init__(
         self,
@@ -55,6 +66,7 @@ class Evolve(Method):
         max_constants: int = 6,
         max_fit_rows: int = 300,
         max_final_rows: int = 10_000,
+        probes: bool = False,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
         self.n_initial = n_initial
@@ -63,6 +75,7 @@ class Evolve(Method):
         self.max_constants = max_constants
         self.max_fit_rows = max_fit_rows
         self.max_final_rows = max_final_rows
+        self.probes = probes
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield a linear formula, every new member of the front, and the front refitted and snapped."""
@@ -73,26 +86,50 @@ class Evolve(Method):
         if not varying:
             return
         yield Candidate(linear_formula(X, y, varying), source="linear")
-        archive = Archive(
-            X,
-            y,
-            run.rng,
-            max_fit_rows=self.max_fit_rows,
-            n_starts=1,
-            max_constants=self.max_constants,
-            max_tokens=self.max_tokens,
-        )
-        source = SubtreeSource([f"x{index}" for index in varying])
-        yield from self._evolve(archive, source, run)
-        run.note("cells", archive.n_cells)
-        run.count("evaluated", archive.n_evaluated)
-        for reason, count in archive.rejected.items():
+        reduction = reduce_table(X, y, run.rng) if self.probes else Reduction.whole(X.shape[1])
+        run.note("reduction", list(reduction.steps))
+        if not reduction.columns:
+            law = closed_form(reduction, X, y)
+            yield from self._closed(law, X, y, run)
+            if np.mean((law.evaluate(X) - y) ** 2) <= EXACT * np.var(y):
+                return
+            reduction = Reduction.whole(X.shape[1])
+        islands = self._islands(X, y, reduction, run)
+        yield from self._evolve(islands, run)
+        run.note("cells", sum(island.archive.n_cells for island in islands))
+        run.count("evaluated", sum(island.archive.n_evaluated for island in islands))
+        for reason, count in sum((island.archive.rejected for island in islands), Counter()).items():
             run.count(f"rejected: {reason}", count)
         with run.phase("refine"):
-            for expression, entry, step in refined_front(
-                archive, X, y, run.rng, deadline=run.deadline, max_rows=self.max_final_rows
-            ):
-                yield Candidate(expression, source=f"{entry.origin}, {step}")
+            for island in sorted(islands, key=lambda island: not island.finished):
+                for expression, entry, step in island.refined(run.deadline, max_rows=self.max_final_rows):
+                    yield Candidate(expression, source=f"{entry.origin}, {step}")
+
+    def _closed(self, law: Expression, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
+        yield Candidate(law, source="reduction")
+        yield Candidate(snap_constants(law, X, y, deadline=run.deadline), source="reduction, snapped")
+
+    def _islands(self, X: FloatArray, y: FloatArray, reduction: Reduction, run: SearchRun) -> list[Island]:
+        """Return an island of the reduced table, if it is one, and one of the whole table."""
+        rows = split_for_search(
+            len(y), run.rng, validation_share=0.2, max_fit_rows=self.max_fit_rows, screen_rows=100
+        )
+        choice = random.Random(int(run.rng.integers(2**62)))
+        tables = [reduction, Reduction.whole(X.shape[1])] if reduction.steps else [reduction]
+        return [
+            Island(
+                X,
+                y,
+                table,
+                rows,
+                run.rng,
+                choice,
+                n_random=self.n_initial,
+                max_tokens=self.max_tokens,
+                max_constants=self.max_constants,
+            )
+            for table in tables
+        ]
 
     def _check(self) -> None:
         for name in ("n_initial", "max_tokens", "max_fit_rows", "max_final_rows"):
@@ -103,16 +140,15 @@ class Evolve(Method):
                     f"Got {value!r} instead."
                 )
 
-    def _evolve(self, archive: Archive, source: SubtreeSource, run: SearchRun) -> Iterator[Candidate]:
-        """Yield the new members of the front after every batch."""
-        rng = random.Random(int(run.rng.integers(2**62)))
-        breeder = Breeder(archive, source, rng, max_tokens=self.max_tokens, n_random=self.n_initial)
+    def _evolve(self, islands: list[Island], run: SearchRun) -> Iterator[Candidate]:
+        """Yield the new members of the fronts after every batch; two of three go to the reduced table."""
         reserve = min(0.05 * self.max_seconds, 3.0)
         rounds = 0
-        while not breeder.finished and run.remaining > reserve:
+        while not any(island.finished for island in islands) and run.remaining > reserve:
             if self.max_rounds is not None and rounds >= self.max_rounds:
                 break
-            for entry in breeder.step(run.deadline - reserve):
-                yield Candidate(entry.expression, source=entry.origin)
+            island = islands[-1] if rounds % 3 == 2 else islands[0]
+            for expression, entry in island.step(run.deadline - reserve):
+                yield Candidate(expression, source=entry.origin)
             rounds += 1
         run.count("rounds", rounds)

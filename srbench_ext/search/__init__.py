@@ -5,8 +5,11 @@ from srbench_ext.search.breeding import Breeder
 from srbench_ext.search.edits import random_edit, shortening_edit
 from srbench_ext.search.form import Tokens, expression_of, normal_form, tokens_of
 from srbench_ext.search.front import ParetoFront
+from srbench_ext.search.island import Island, closed_form
 from srbench_ext.search.linear import linear_formula
+from srbench_ext.search.reduction import Reduction, reduce_table
 from srbench_ext.search.refinement import refined_front
+from srbench_ext.search.rows import RowSets, split_for_search
 from srbench_ext.search.subtrees import SubtreeSource
 
 __all__ = [
@@ -14,15 +17,21 @@ __all__ = [
     "Archive",
     "Breeder",
     "Entry",
+    "Island",
     "Member",
     "ParetoFront",
+    "Reduction",
+    "RowSets",
     "SubtreeSource",
     "Tokens",
+    "closed_form",
     "expression_of",
     "linear_formula",
     "normal_form",
     "random_edit",
+    "reduce_table",
     "refined_front",
     "shortening_edit",
+    "split_for_search",
     "tokens_of",
 ]

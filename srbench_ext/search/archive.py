@@ -22,7 +22,7 @@ from srbench_ext.expression.program import as_columns
 from srbench_ext.search.form import Tokens, expression_of, normal_form, skeleton_of, tokens_of, with_values
 from srbench_ext.search.front import ParetoFront
 from srbench_ext.search.grid import DiversityGrid, cell_of
-from srbench_ext.search.rows import split_for_search
+from srbench_ext.search.rows import RowSets, split_for_search
 from srbench_ext.search.screen import Screen
 
 __all__ = ["EXACT", "Archive", "Entry", "Formula", "Member"]
@@ -137,6 +137,8 @@ class Archive:
         Tokens in a size class of the diversity grid.
     grid_capacity : int
         How many of the best cells of the grid take part in the draw of parents.
+    rows : RowSets or None
+        Which rows serve what; by default they are drawn.
 
     Attributes
     ----------
@@ -165,16 +167,18 @@ class Archive:
         complexity_weight: float = 0.01,
         size_step: int = 3,
         grid_capacity: int = 400,
+        rows: RowSets | None = None,
     ) -> None:
         columns, target = as_columns(X), np.asarray(y, dtype=np.float64)
         _check(columns, target)
-        rows = split_for_search(
-            len(target),
-            rng,
-            validation_share=validation_share,
-            max_fit_rows=max_fit_rows,
-            screen_rows=screen_rows,
-        )
+        if rows is None:
+            rows = split_for_search(
+                len(target),
+                rng,
+                validation_share=validation_share,
+                max_fit_rows=max_fit_rows,
+                screen_rows=screen_rows,
+            )
         self._rng = rng
         self._X_fit, self._y_fit = np.ascontiguousarray(columns[:, rows.fit].T), target[rows.fit]
         self._validation = np.ascontiguousarray(columns[:, rows.validation]), target[rows.validation]

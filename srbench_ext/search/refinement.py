@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ def refined_front(
     *,
     deadline: float,
     max_rows: int = 10_000,
+    restore: Callable[[Expression], Expression] | None = None,
 ) -> Iterator[tuple[Expression, Entry, str]]:
     """Yield the front's formulas fitted on all rows, snapped and simplified, with entry and step.
 
@@ -36,6 +37,8 @@ def refined_front(
     deadline : float
         A ``time.monotonic()``; the best by the archive's order come first.
     max_rows : int
+    restore : callable, optional
+        Makes a formula of X of one of the archive's table, where that table is a reduction of X.
     """
     if len(y) > max_rows:
         rows = np.sort(rng.choice(len(y), max_rows, replace=False))
@@ -43,7 +46,8 @@ def refined_front(
     for entry in sorted(archive.front(), key=lambda entry: entry.score):
         if deadline - time.monotonic() < 0.02:
             return
-        fit = fit_constants(entry.expression, X, y, n_starts=1, deadline=deadline)
+        formula = entry.expression if restore is None else restore(entry.expression)
+        fit = fit_constants(formula, X, y, n_starts=1, scale_and_offset=restore is None, deadline=deadline)
         yield fit.expression, entry, "refitted"
         if not np.isfinite(fit.loss) or deadline - time.monotonic() < 0.1:
             continue

@@ -1,0 +1,115 @@
+"""An island of a search: an archive and its breeder on a table as it is, or as reduced."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from srbench_ext.expression import Expression
+from srbench_ext.search.archive import Archive, Entry
+from srbench_ext.search.breeding import Breeder
+from srbench_ext.search.reduction import Reduction
+from srbench_ext.search.refinement import refined_front
+from srbench_ext.search.rows import RowSets
+from srbench_ext.search.subtrees import SubtreeSource
+
+__all__ = ["Island", "closed_form"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def closed_form(reduction: Reduction, X: FloatArray, y: FloatArray) -> Expression:
+    """Return the factor of a reduction times the constant that fits best: the law where no column is left."""
+    unscaled = reduction.restore(Expression(("1",)))
+    values = unscaled.evaluate(X)
+    largest = np.abs(values).max()
+    scale = float((values / largest) @ y / ((values / largest) @ (values / largest))) / largest
+    return reduction.restore(Expression(("C",), (scale,)))
+
+
+class Island:
+    """Breeds formulas of a table, as reduced, and hands them out as formulas of the whole table.
+
+    Parameters
+    ----------
+    X, y : ndarray of shape (n, d) and (n,)
+        The whole table.
+    reduction : Reduction
+        With at least one column that varies.
+    rows : RowSets
+        Which rows serve what; the islands of one search share them, so that one's validation rows are not
+        fitted by another.
+    rng : numpy.random.Generator
+        Draws the starts of fits.
+    choice : random.Random
+        Draws trees and edits.
+    n_random : int
+        Random trees to begin with.
+    max_tokens, max_constants : int
+        Largest formula of the reduced table, without its outer scale and offset.
+
+    Attributes
+    ----------
+    archive : Archive
+        Of the reduced table.
+    breeder : Breeder
+    """
+
+    def __init__(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        reduction: Reduction,
+        rows: RowSets,
+        rng: np.random.Generator,
+        choice: random.Random,
+        *,
+        n_random: int,
+        max_tokens: int,
+        max_constants: int,
+    ) -> None:
+        self.reduction = reduction
+        self.X, self.y = X, y
+        self.Z, self.t = reduction.apply(X, y)
+        self.rng = rng
+        self.archive = Archive(
+            self.Z, self.t, rng, n_starts=1, max_constants=max_constants, max_tokens=max_tokens, rows=rows
+        )
+        varying = [f"x{i}" for i in range(self.Z.shape[1]) if np.ptp(self.Z[:, i]) > 0]
+        self.breeder = Breeder(
+            self.archive, SubtreeSource(varying), choice, max_tokens=max_tokens, n_random=n_random
+        )
+
+    @property
+    def whole(self) -> bool:
+        """Whether the island's table is the caller's."""
+        return not self.reduction.steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether an exact formula was found and shortening it was tried long enough."""
+        return self.breeder.finished
+
+    def formula(self, entry: Entry) -> Expression:
+        """Return an entry of the archive as a formula of the whole table."""
+        return entry.expression if self.whole else self.reduction.restore(entry.expression)
+
+    def step(self, deadline: float) -> Iterator[tuple[Expression, Entry]]:
+        """Breed one batch; yield the new members of the archive's front."""
+        for entry in self.breeder.step(deadline):
+            yield self.formula(entry), entry
+
+    def refined(self, deadline: float, *, max_rows: int = 10_000) -> Iterator[tuple[Expression, Entry, str]]:
+        """Yield the front fitted on all rows of the whole table, snapped and simplified."""
+        yield from refined_front(
+            self.archive,
+            self.X,
+            self.y,
+            self.rng,
+            deadline=deadline,
+            max_rows=max_rows,
+            restore=None if self.whole else self.reduction.restore,
+        )
