@@ -4,7 +4,7 @@ from srbench_ext.corpus.audit import Audit, audit_key
 from srbench_ext.corpus.held_out import HeldOutExample, held_out
 from srbench_ext.corpus.mixture import Mixture, load_mixture, parse_mixture
 from srbench_ext.corpus.stream import Corpus, Example
-from srbench_ext.corpus.truths import benchmark_audit
+from srbench_ext.corpus.truths import benchmark_audit, seen_problems
 
 __all__ = [
     "Audit",
@@ -17,4 +17,5 @@ __all__ = [
     "held_out",
     "load_mixture",
     "parse_mixture",
+    "seen_problems",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -32,6 +32,7 @@ LONGEST_COUNTED = 8
 """Truths whose skeleton has up to this many tokens are only counted: no corpus can do without."""
 
 _COMMUTE = frozenset({"add", "mul", "max", "min"})
+_UNCOUNTED = frozenset({"add", "sub", "mul", "div", "neg", "inv", "pow"})  # written in several ways
 _TERM = "c"  # stands for a constant term of a sum, whatever its value
 
 
@@ -43,12 +44,27 @@ def audit_key(prefix: Sequence[str | float]) -> str:
     prefix : sequence of str or float
         Prefix tokens; constants are floats or the placeholder ``C``.
     """
-    node = _drop_numbers(strip_affine(normalise(_roots(unflatten(list(prefix))))))
-    if node is None:
-        return "constant"
-    colours = {
-        variable: "x" for variable in flatten(node) if isinstance(variable, str) and variable[0] == "x"
-    }
+    return _key_of(_core(prefix))
+
+
+def _core(prefix: Sequence[str | float]) -> Node:
+    """Return the normal form without scale and offset, with roots where powers are halves."""
+    return strip_affine(normalise(_roots(unflatten(list(prefix)))))
+
+
+def _key_of(core: Node) -> str:
+    node = _drop_numbers(core)
+    return "constant" if node is None else _key_without_names(node)
+
+
+def _alike(node: Node) -> dict[str, str]:
+    """Return one colour for all variables."""
+    return {variable: "x" for variable in flatten(node) if isinstance(variable, str) and variable[0] == "x"}
+
+
+def _key_without_names(node: Node) -> str:
+    """Return the key of a tree without numbers: variables are told apart by the places they stand in."""
+    colours = _alike(node)
     for _ in range(3):
         seen: dict[str, list[str]] = {variable: [] for variable in colours}
         _collect(node, "", colours, seen)
@@ -95,19 +111,20 @@ def _drop_numbers(node: Node) -> Node | None:
     head = node[0]
     if head == "neg":
         return _drop_numbers(node[1])
-    if head == "sub":
-        head = "add"
-    if head == "add":
-        children = [_drop_numbers(child) or _TERM for child in node[1:]]
-        if all(child == _TERM for child in children):
-            return None
-    else:
-        children = [child for child in map(_drop_numbers, node[1:]) if child is not None]
     if head == "div":
         above, below = _drop_numbers(node[1]), _drop_numbers(node[2])
         if below is None:
             return above
         return ("inv", below) if above is None else ("mul", above, ("inv", below))
+    if head == "sub":
+        head = "add"
+    children: list[Node] = [_drop_numbers(child) for child in node[1:]]
+    if head == "add":
+        children = [child or _TERM for child in children]
+        if all(child == _TERM for child in children):
+            return None
+    else:
+        children = [child for child in children if child is not None]
     if not children:
         return None
     if head in _COMMUTE:
@@ -143,6 +160,36 @@ def _collect(node: Node, path: str, colours: dict[str, str], seen: dict[str, lis
         _collect(child, f"{path}/{node[0]}{place}({','.join(others)})", colours, seen)
 
 
+def _census(node: Node, found: list[str]) -> bool:
+    """Collect the variables and functions that the key keeps one by one; return whether there are variables.
+
+    A function of numbers alone is dropped by the key, so it is not counted.
+    """
+    if type(node) is not tuple:
+        if type(node) is str and node[0] == "x":
+            found.append("x")
+            return True
+        return False
+    varies = _census(node[1], found)
+    if len(node) > 2 and _census(node[2], found):
+        varies = True
+    if varies and node[0] not in _UNCOUNTED:
+        found.append(node[0])
+    return varies
+
+
+def _census_of(core: Node) -> tuple[str, ...]:
+    found: list[str] = []
+    _census(core, found)
+    found.sort()
+    return tuple(found)
+
+
+def _shape_of(node: Node | None) -> str:
+    """Return what a tree without numbers is when its variables are not told apart."""
+    return "" if node is None else _write(node, _alike(node))
+
+
 class Audit:
     """Keeps benchmark truths out of a corpus and counts the short ones that stay.
 
@@ -150,26 +197,79 @@ class Audit:
     ----------
     truths : iterable of (str, sequence of str or float)
         Name and prefix tokens of every benchmark formula.
+
+    Attributes
+    ----------
+    forbidden, counted : dict of str to tuple of str
+        The problems of each key, long truths and short ones. A key of both is forbidden.
+    hits : Counter
+        Draws that were admitted and are a short truth, by problem; one draw counts for every problem
+        of its key.
+    refused : Counter
+        Draws that were not admitted, by problem in the same way.
     """
 
     def __init__(self, truths: Iterable[tuple[str, Sequence[str | float]]]) -> None:
-        self.forbidden: dict[str, str] = {}
-        self.counted: dict[str, str] = {}
+        self.forbidden: dict[str, tuple[str, ...]] = {}
+        self.counted: dict[str, tuple[str, ...]] = {}
         self.hits: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self._censuses: set[tuple[str, ...]] = set()
+        self._shapes: set[str] = set()
         for name, prefix in truths:
-            short = skeleton_length(prefix) <= LONGEST_COUNTED
-            (self.counted if short else self.forbidden).setdefault(audit_key(prefix), name)
+            core = _core(prefix)
+            known = self.counted if skeleton_length(prefix) <= LONGEST_COUNTED else self.forbidden
+            key = _key_of(core)
+            known[key] = (*known.get(key, ()), name)
+            self._censuses.add(_census_of(core))
+            self._shapes.add(_shape_of(_drop_numbers(core)))
+
+    def forget_counts(self) -> None:
+        """Set the counts to zero."""
+        self.hits.clear()
+        self.refused.clear()
 
     def admits(self, prefix: Sequence[str | float]) -> bool:
-        """Return whether a formula may be trained on; counts hits by problem name."""
-        if not self.forbidden and not self.counted:
+        """Return whether a formula may be trained on; counts it if it is a truth."""
+        return self.admits_core(_core(prefix))
+
+    def admits_core(self, core: Node) -> bool:
+        """Do the same for a tree in normal form without scale and offset, and without ``pow``.
+
+        Most formulas have other functions or another number of variables than every truth, or other
+        operations on them, which is seen sooner than the key is worked out.
+        """
+        if _census_of(core) not in self._censuses:
             return True
-        key = audit_key(prefix)
-        name = self.forbidden.get(key)
-        if name is not None:
-            self.hits[name] += 1
+        node = _drop_numbers(core)
+        if _shape_of(node) not in self._shapes:
+            return True
+        key = "constant" if node is None else _key_without_names(node)
+        if key in self.forbidden:
+            self.refused.update(self.forbidden[key])
             return False
-        name = self.counted.get(key)
-        if name is not None:
-            self.hits[name] += 1
+        self.hits.update(self.counted.get(key, ()))
         return True
+
+    def seen_problems(self, met: Mapping[str, int]) -> frozenset[str]:
+        """Return the problems that a training with these counts has seen.
+
+        Parameters
+        ----------
+        met : mapping of str to int
+            Counts by problem, as ``hits``. A count for one problem of a key is one for all of them, and
+            one for a forbidden key is none, because what was met there was not trained on: cards of
+            earlier versions have such counts. Names that are no problem of the audit stand for
+            themselves.
+        """
+        keys = {
+            name: key for key, names in [*self.counted.items(), *self.forbidden.items()] for name in names
+        }
+        seen: set[str] = set()
+        for name in [name for name, count in met.items() if count > 0]:
+            key = keys.get(name)
+            if key is None:
+                seen.add(name)
+            elif key not in self.forbidden:
+                seen.update(self.counted[key])
+        return frozenset(seen)

@@ -14,33 +14,20 @@ from collections.abc import Callable
 from srbench_ext.corpus.grammar_e2e import draw_e2e
 from srbench_ext.corpus.grammar_nesymres import draw_nesymres
 from srbench_ext.corpus.normal import Node
+from srbench_ext.corpus.weighted import Weighted
 
 __all__ = ["GRAMMARS", "MOST_VARIABLES", "constant", "draw_science"]
 
-_JOINS = ("add", "sub", "mul", "div")
-_JOIN_WEIGHTS = (0.27, 0.22, 0.33, 0.18)
-_UNARIES = (
-    "pow2",
-    "sqrt",
-    "exp_neg",
-    "exp",
-    "sin",
-    "cos",
-    "inv",
-    "log",
-    "neg",
-    "tanh",
-    "pow3",
-    "asin",
-    "acos",
-    "tan",
-    "abs",
-)
-_UNARY_WEIGHTS = (22, 18, 10, 9, 11, 11, 6, 6, 3, 3, 3, 1.2, 0.8, 1, 0.5)
-_EXPONENTS = (1, 2, 3, 4, 0.5, 1.5)
-_EXPONENT_WEIGHTS = (0.66, 0.19, 0.05, 0.03, 0.05, 0.02)
-_REUSED = (0, 1, 2, 3)
-_REUSED_WEIGHTS = (0.55, 0.27, 0.13, 0.05)
+_JOINS = Weighted(("add", "sub", "mul", "div"), (0.27, 0.22, 0.33, 0.18))
+_UNARIES = Weighted(
+    (
+        "pow2", "sqrt", "exp_neg", "exp", "sin", "cos", "inv", "log", "neg", "tanh", "pow3", "asin", "acos",
+        "tan", "abs",
+    ),
+    (22, 18, 10, 9, 11, 11, 6, 6, 3, 3, 3, 1.2, 0.8, 1, 0.5),
+)  # fmt: skip
+_EXPONENTS = Weighted((1, 2, 3, 4, 0.5, 1.5), (0.66, 0.19, 0.05, 0.03, 0.05, 0.02))
+_REUSED = Weighted((0, 1, 2, 3), (0.55, 0.27, 0.13, 0.05))
 
 
 def constant(rng: random.Random) -> Node:
@@ -73,7 +60,7 @@ def draw_science(rng: random.Random, n_variables: int) -> Node:
         The law; half of the joins are products of powers, the others split the variables in two.
     """
     group = [f"x{i}" for i in range(n_variables)]
-    (extra,) = rng.choices(_REUSED, _REUSED_WEIGHTS)
+    extra = _REUSED.draw(rng)
     if n_variables == 1:
         extra += rng.random() < 0.6
     group += [rng.choice(group) for _ in range(extra)]
@@ -85,26 +72,26 @@ def _law(rng: random.Random, group: list[str], depth: int) -> Node:
     if len(group) == 1:
         node: Node = group[0]
         if rng.random() < 0.12:
-            node = _power(node, rng.choices(_EXPONENTS, _EXPONENT_WEIGHTS)[0])
+            node = _power(node, _EXPONENTS.draw(rng))
     elif rng.random() < 0.22:
         node = _motif(rng, group, depth)
     elif rng.random() < 0.5:
         node = _monomial(rng, group)
     else:
         cut = rng.randint(1, len(group) - 1)
-        (join,) = rng.choices(_JOINS, _JOIN_WEIGHTS)
+        join = _JOINS.draw(rng)
         node = (join, _law(rng, group[:cut], depth + 1), _law(rng, group[cut:], depth + 1))
     if rng.random() < 0.2:
         node = _unary(rng, node)
     if rng.random() < 0.16:
         number: Node = constant(rng) if rng.random() < 0.45 else rng.choice(("1", "1", "2"))
-        (join,) = rng.choices(_JOINS, _JOIN_WEIGHTS)
+        join = _JOINS.draw(rng)
         node = (join, node, number) if rng.random() < 0.5 else (join, number, node)
     return node
 
 
 def _unary(rng: random.Random, node: Node) -> Node:
-    (name,) = rng.choices(_UNARIES, _UNARY_WEIGHTS)
+    name = _UNARIES.draw(rng)
     if name == "exp_neg":
         return ("exp", ("neg", node))
     if name in ("sin", "cos") and rng.random() < 0.25:
@@ -127,7 +114,7 @@ def _monomial(rng: random.Random, group: list[str]) -> Node:
     above = rng.choice((0.5, 0.7, 1.0))
     node: Node | None = None
     for variable in group:
-        factor = _power(variable, rng.choices(_EXPONENTS, _EXPONENT_WEIGHTS)[0])
+        factor = _power(variable, _EXPONENTS.draw(rng))
         if rng.random() < above:
             node = factor if node is None else ("mul", node, factor)
         else:

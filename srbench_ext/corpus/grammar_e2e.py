@@ -9,11 +9,14 @@ from __future__ import annotations
 import random
 
 from srbench_ext.corpus.normal import Node
+from srbench_ext.corpus.weighted import Weighted
 
 __all__ = ["draw_e2e"]
 
-_UNARIES = ("sqrt", "pow2", "inv", "abs", "log", "exp", "sin", "cos", "pow3", "tan", "atan")
-_UNARY_WEIGHTS = (5, 3, 3, 1, 1, 1, 1, 1, 1, 0.2, 0.2)
+_UNARIES = Weighted(
+    ("sqrt", "pow2", "inv", "abs", "log", "exp", "sin", "cos", "pow3", "tan", "atan"),
+    (5, 3, 3, 1, 1, 1, 1, 1, 1, 0.2, 0.2),
+)
 
 
 def draw_e2e(rng: random.Random, n_variables: int) -> Node:
@@ -35,10 +38,7 @@ def _binary_tree(rng: random.Random, leaves: list[str]) -> Node:
     """Split the leaves with the probability of a uniform binary shape (Catalan numbers)."""
     if len(leaves) == 1:
         return leaves[0]
-    n = len(leaves) - 1
-    weights = [_CATALAN[i] * _CATALAN[n - 1 - i] for i in range(n)]
-    (left,) = rng.choices(range(n), weights)
-    cut = left + 1
+    cut = 1 + _CUTS[len(leaves) - 1].draw(rng)
     return (
         rng.choice(("add", "sub", "mul")),
         _binary_tree(rng, leaves[:cut]),
@@ -49,6 +49,9 @@ def _binary_tree(rng: random.Random, leaves: list[str]) -> Node:
 _CATALAN = [1]
 for _n in range(24):
     _CATALAN.append(_CATALAN[-1] * 2 * (2 * _n + 1) // (_n + 2))
+_CUTS = [Weighted((0,), (1,))] + [
+    Weighted(range(n), [_CATALAN[i] * _CATALAN[n - 1 - i] for i in range(n)]) for n in range(1, 25)
+]
 
 
 def _size(node: Node) -> int:
@@ -71,7 +74,7 @@ def _add_unaries(rng: random.Random, node: Node, count: int) -> Node:
     def build(at: Node, path: tuple[int, ...]) -> Node:
         if isinstance(at, tuple):
             at = (at[0], *(build(child, (*path, i)) for i, child in enumerate(at[1:], start=1)))
-        return (rng.choices(_UNARIES, _UNARY_WEIGHTS)[0], at) if path in chosen else at
+        return (_UNARIES.draw(rng), at) if path in chosen else at
 
     return build(node, ())
 

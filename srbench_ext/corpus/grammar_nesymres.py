@@ -19,16 +19,18 @@ from srbench_ext.corpus.normal import (
     strip_affine,
     terms_of,
 )
+from srbench_ext.corpus.weighted import Weighted
 from srbench_ext.errors import InputError
 from srbench_ext.expression.operators import is_integer
 
 __all__ = ["draw_nesymres"]
 
 _LARGEST = 3  # variables
-_UNARIES = ("asin", "cos", "exp", "log", "pow2", "pow3", "pow4", "pow5", "sin", "sqrt", "tan")
-_UNARY_WEIGHTS = (2, 4, 4, 4, 4, 2, 1, 1, 4, 4, 4)
-_BINARIES = ("add", "mul", "sub", "div")
-_BINARY_WEIGHTS = (10, 10, 5, 5)
+_UNARIES = Weighted(
+    ("asin", "cos", "exp", "log", "pow2", "pow3", "pow4", "pow5", "sin", "sqrt", "tan"),
+    (2, 4, 4, 4, 4, 2, 1, 1, 4, 4, 4),
+)
+_BINARIES = Weighted(("add", "mul", "sub", "div"), (10, 10, 5, 5))
 _MOST_OPERATORS = 5
 _MOST_CONSTANTS = 3
 _SCALED = frozenset({"sin", "cos", "tan", "exp", "asin"})  # not log: the authors' list calls it ln
@@ -95,8 +97,8 @@ def _draw_prefix(rng: random.Random) -> list[str]:
         for _ in range(skipped):  # become leaves
             first_open = tokens.index("", first_open) + 1
         first_open = tokens.index("", first_open)
-        names, weights = (_BINARIES, _BINARY_WEIGHTS) if binary else (_UNARIES, _UNARY_WEIGHTS)
-        tokens[first_open : first_open + 1] = [rng.choices(names, weights)[0], *[""] * (1 + binary)]
+        operator = (_BINARIES if binary else _UNARIES).draw(rng)
+        tokens[first_open : first_open + 1] = [operator, *[""] * (1 + binary)]
         n_open += binary - skipped
     used = 0
     for i, token in enumerate(tokens):
@@ -110,9 +112,9 @@ def _draw_prefix(rng: random.Random) -> list[str]:
 def _read(tokens: Iterator[str]) -> Node:
     """Return the tree of prefix tokens, without functions of their inverse, which sympy drops."""
     head = next(tokens)
-    if head in _BINARIES:
+    if head in ("add", "mul", "sub", "div"):
         return (head, _read(tokens), _read(tokens))
-    if head not in _UNARIES:
+    if head[0] == "x":
         return head
     child = _read(tokens)
     inner = child[0] if isinstance(child, tuple) else ""

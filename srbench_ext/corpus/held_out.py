@@ -84,7 +84,7 @@ def held_out(
         )
     audit = benchmark_audit() if audit is None else audit
     corpus = Corpus(load_mixture() if mixture is None else mixture, audit)
-    hits = audit.hits.copy()
+    hits, refused = audit.hits.copy(), audit.refused.copy()
     found: dict[str, HeldOutExample] = {}
     for example, rng in _drawn(corpus, n_points + n_test_points):
         if len(found) >= count:
@@ -92,7 +92,7 @@ def held_out(
         key = audit_key(example.skeleton)
         if key not in found:
             found[key] = _split(example, rng, n_points)
-    audit.hits = hits
+    audit.hits, audit.refused = hits, refused
     return list(found.values())
 
 

@@ -9,6 +9,7 @@ network that is taught one writing of a formula has less to learn than one that 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, is_integer
@@ -21,6 +22,7 @@ Node: TypeAlias = Any
 _SUMS = frozenset({"add", "sub", "neg"})
 _PRODUCTS = frozenset({"mul", "div", "inv"})
 _POWERS = {"pow2": 2, "pow3": 3}
+_FACTORED = _PRODUCTS | _POWERS.keys() | {"neg"}
 
 
 def flatten(node: Node) -> list[str | float]:
@@ -29,11 +31,12 @@ def flatten(node: Node) -> list[str | float]:
     stack: list[Node] = [node]
     while stack:
         top = stack.pop()
-        if isinstance(top, tuple):
+        while type(top) is tuple:  # down the first operands; the others wait
             sequence.append(top[0])
-            stack.extend(reversed(top[1:]))
-        else:
-            sequence.append(top)
+            if len(top) > 2:
+                stack.extend(top[:1:-1])
+            top = top[1]
+        sequence.append(top)
     return sequence
 
 
@@ -53,19 +56,29 @@ def unflatten(sequence: list[str | float]) -> Node:
     return root
 
 
-def skeleton_of(sequence: list[str | float]) -> tuple[str, ...]:
+def skeleton_of(sequence: Sequence[str | float]) -> tuple[str, ...]:
     """Return the prefix tokens with every constant replaced by the placeholder."""
-    return tuple(token if isinstance(token, str) else CONSTANT for token in sequence)
+    return tuple([token if type(token) is str else CONSTANT for token in sequence])
 
 
 def _key(node: Node) -> tuple[int, str]:
     """Order operands: long ones first, variables by index, numbers last."""
-    if isinstance(node, float):
-        return (1, "~")
-    if isinstance(node, str):
+    if type(node) is tuple:
+        sequence = flatten(node)
+        return (-len(sequence), " ".join(skeleton_of(sequence)))
+    if type(node) is str:
         return (0, node) if node[0] == "x" else (1, node)
-    sequence = flatten(node)
-    return (-len(sequence), " ".join(skeleton_of(sequence)))
+    return (1, "~")
+
+
+def _ordered(nodes: list[Node]) -> list[Node]:
+    if len(nodes) < 2:
+        return nodes
+    inner = [node for node in nodes if type(node) is tuple]
+    if len(inner) == len(nodes):
+        return sorted(inner, key=_key)
+    leaves = sorted([node for node in nodes if type(node) is not tuple], key=_key)
+    return [*sorted(inner, key=_key), *leaves] if len(inner) > 1 else inner + leaves
 
 
 def normalise(node: Node) -> Node:
@@ -82,19 +95,21 @@ def normalise(node: Node) -> Node:
         A tree with the same values wherever both are finite, never longer than ``node`` by more
         than the sign of a sum that starts with a negative term.
     """
-    if not isinstance(node, tuple):
+    if type(node) is not tuple:
         return node
     head = node[0]
     if head in _SUMS:
         return _build_sum(*terms_of(node, positive=True))
-    if head in _PRODUCTS or head in _POWERS or _integer_power(node):
+    if head in _PRODUCTS or head in _POWERS or (head == "pow" and _integer_power(node)):
         return _build_product(factors_of(node))
-    return (head, *(normalise(child) for child in node[1:]))
+    if len(node) == 2:
+        return (head, normalise(node[1]))
+    return (head, *[normalise(child) for child in node[1:]])
 
 
 def _integer_power(node: Node) -> int:
-    """Return k for a power with the integer exponent k of at most 6, else 0."""
-    if isinstance(node, tuple) and node[0] == "pow" and isinstance(node[2], str) and is_integer(node[2]):
+    """Return k if a power ``pow`` has the integer exponent k of at most 6, else 0."""
+    if isinstance(node[2], str) and is_integer(node[2]):
         exponent = int(node[2])
         return exponent if abs(exponent) <= 6 else 0
     return 0
@@ -106,7 +121,7 @@ def terms_of(node: Node, *, positive: bool) -> tuple[list[Node], list[Node]]:
     stack = [(node, positive)]
     while stack:
         top, sign = stack.pop()
-        head = top[0] if isinstance(top, tuple) else None
+        head = top[0] if type(top) is tuple else None
         if head == "add":
             stack += [(top[2], sign), (top[1], sign)]
         elif head == "sub":
@@ -115,9 +130,13 @@ def terms_of(node: Node, *, positive: bool) -> tuple[list[Node], list[Node]]:
             stack.append((top[1], not sign))
         else:
             child = normalise(top)
-            if isinstance(child, tuple) and child[0] == "neg":
-                child, sign = child[1], not sign
-            if isinstance(child, float) and child < 0:
+            if type(child) is tuple:
+                if child[0] == "neg":
+                    child, sign = child[1], not sign
+                if type(child) is tuple and child[0] in _SUMS:  # a product that came down to a sum
+                    stack.append((child, sign))
+                    continue
+            elif isinstance(child, float) and child < 0:
                 child, sign = -child, not sign
             (plus if sign else minus).append(child)
     return plus, minus
@@ -127,9 +146,9 @@ def _coefficient(term: Node) -> tuple[float, bool, Node | None]:
     """Return (number, whether it is exact, rest) of a term; the rest of a number is None."""
     if isinstance(term, float):
         return term, False, None
-    if isinstance(term, str) and is_integer(term):
-        return int(term), True, None
-    if isinstance(term, tuple) and term[0] == "mul":
+    if isinstance(term, str):
+        return (int(term), True, None) if is_integer(term) else (1, True, term)
+    if term[0] == "mul":
         for number, rest in ((term[1], term[2]), (term[2], term[1])):
             if isinstance(number, float):
                 return number, False, rest
@@ -139,35 +158,45 @@ def _coefficient(term: Node) -> tuple[float, bool, Node | None]:
 
 
 def _scaled(number: float, exact: bool, rest: Node | None) -> Node:
-    token: Node = str(int(number)) if exact else float(number)
+    """Return a term that is the sum of several; integers of two digits become constants."""
+    token: Node = str(int(number)) if exact and number <= 9 else float(number)
     if rest is None:
         return token
-    if exact and number == 1:
-        return rest
-    return ("mul", token, rest) if exact else ("mul", rest, token)
+    factors = factors_of(rest)
+    if token != "1":
+        factors[token] = factors.get(token, 0) + 1
+    return _build_product(factors)
 
 
 def _like_terms(plus: list[Node], minus: list[Node]) -> tuple[list[Node], list[Node]]:
-    """Add up the terms that differ in a numeric factor only."""
-    totals: dict[Node | None, tuple[float, bool]] = {}
+    """Add up the terms that differ in a numeric factor only; of several, integer factors come first."""
+    totals: dict[Node | None, tuple[float, bool, Node | None]] = {}
     for sign, terms in ((1, plus), (-1, minus)):
         for term in terms:
             number, exact, rest = _coefficient(term)
-            total, all_exact = totals.get(rest, (0, True))
-            totals[rest] = (total + sign * number, all_exact and exact)
+            if rest in totals:
+                total, all_exact, _ = totals[rest]
+                totals[rest] = (total + sign * number, all_exact and exact, None)
+            else:
+                totals[rest] = (sign * number, exact, term)
+    alone = sum(1 for total, _, _ in totals.values() if total) == 1
     plus, minus = [], []
-    for rest, (total, exact) in totals.items():
-        if total and not (exact and abs(total) > 9):
-            (plus if total > 0 else minus).append(_scaled(abs(total), exact, rest))
-        elif total:
-            (plus if total > 0 else minus).append(_scaled(abs(total), False, rest))
+    for rest, (total, exact, term) in totals.items():
+        if not total:
+            continue
+        size = abs(total)
+        if term is None or (exact and size > 9):
+            term = _scaled(size, exact, rest)
+            size, exact, rest = _coefficient(term)
+        if exact and size != 1 and rest is not None and not alone:
+            term = ("mul", str(int(size)), rest)
+        (plus if total > 0 else minus).append(term)
     return plus, minus
 
 
 def _build_sum(plus: list[Node], minus: list[Node]) -> Node:
     plus, minus = _like_terms(plus, minus)
-    plus.sort(key=_key)
-    minus.sort(key=_key)
+    plus, minus = _ordered(plus), _ordered(minus)
     if not plus and not minus:
         return "0"
     if not plus:
@@ -189,42 +218,43 @@ def factors_of(node: Node) -> dict[Node, int]:
     """Return factor -> integer power; the sign is the factor ``-1.0``."""
     powers: dict[Node, int] = {}
     stack = [(node, 1)]
+    roots = False
     while stack:
         top, power = stack.pop()
-        head = top[0] if isinstance(top, tuple) else None
+        if type(top) is not tuple:
+            powers[top] = powers.get(top, 0) + power
+            continue
+        head = top[0]
         if head == "mul":
-            stack += [(top[1], power), (top[2], power)]
+            stack += [(top[2], power), (top[1], power)]
         elif head == "div":
-            stack += [(top[1], power), (top[2], -power)]
+            stack += [(top[2], -power), (top[1], power)]
         elif head == "inv":
             stack.append((top[1], -power))
         elif head == "sqrt" and power % 2 == 0:
             stack.append((top[1], power // 2))
         elif head in _POWERS and abs(power * _POWERS[head]) <= 6:
             stack.append((top[1], power * _POWERS[head]))
-        elif _integer_power(top) and abs(power * _integer_power(top)) <= 6:
+        elif head == "pow" and _integer_power(top) and abs(power * _integer_power(top)) <= 6:
             stack.append((top[1], power * _integer_power(top)))
         elif head == "neg":
             stack.append((top[1], power))
             powers[-1.0] = powers.get(-1.0, 0) + power
         else:
             child = normalise(top)
-            if (
-                child != top
-                and isinstance(child, tuple)
-                and child[0] in (_PRODUCTS | _POWERS.keys() | {"neg"})
-            ):
+            if type(child) is tuple and child[0] in _FACTORED and child != top:
                 stack.append((child, power))
             else:
                 powers[child] = powers.get(child, 0) + power
-    return _without_squared_roots(powers)
+                roots |= type(child) is tuple and child[0] == "sqrt"
+    return _without_squared_roots(powers) if roots else powers
 
 
 def _without_squared_roots(powers: dict[Node, int]) -> dict[Node, int]:
     """Replace an even power of a root by a power of what stands under it."""
     result: dict[Node, int] = {}
     for base, power in powers.items():
-        if isinstance(base, tuple) and base[0] == "sqrt" and power % 2 == 0:
+        if type(base) is tuple and base[0] == "sqrt" and power % 2 == 0:
             for factor, inner in factors_of(base[1]).items():
                 result[factor] = result.get(factor, 0) + inner * power // 2
         else:
@@ -262,10 +292,8 @@ def _build_product(powers: dict[Node, int]) -> Node:
     above: list[Node] = []
     below: list[Node] = []
     for base, power in powers.items():
-        if isinstance(base, float) and base == -1.0:
-            negative ^= bool(power % 2)
-        elif isinstance(base, float):
-            scale *= _raised(abs(base), power)
+        if isinstance(base, float):
+            scale *= 1.0 if base == -1.0 else _raised(abs(base), power)
             negative ^= base < 0 and bool(power % 2)
         elif base == "1":
             continue
@@ -284,8 +312,7 @@ def _build_product(powers: dict[Node, int]) -> Node:
         above = [factor for factor in above if not _is_power_of(factor, integers)]
         below = [factor for factor in below if not _is_power_of(factor, integers)]
         above.append(scale)
-    above.sort(key=_key)
-    below.sort(key=_key)
+    above, below = _ordered(above), _ordered(below)
     if not above and not below:
         return ("neg", "1") if negative else "1"
     if not above:

@@ -14,9 +14,9 @@ FloatArray = NDArray[np.float64]
 
 def _positive_ranges(rng: np.random.Generator, n: int, d: int) -> FloatArray:
     """Uniform on [low, high], low and width log-uniform: how most laws are sampled."""
-    low = np.round(10.0 ** rng.uniform(-1.0, 0.7, d), 1)
+    low = np.rint(10.0 ** rng.uniform(-1.0, 0.7, d) * 10.0) / 10.0
     if rng.random() < 0.5:
-        low[:] = np.round(rng.uniform(0.5, 3.0), 0)
+        low[:] = round(rng.uniform(0.5, 3.0))
     width = low * 10.0 ** rng.uniform(-0.3, 0.8, d)
     return low + width * rng.random((n, d))
 
@@ -56,7 +56,8 @@ def _integers(rng: np.random.Generator, n: int, d: int) -> FloatArray:
 def _clusters(rng: np.random.Generator, n: int, d: int) -> FloatArray:
     """E2E's mixture of rotated Gaussian or uniform clusters, whitened per column."""
     k = int(rng.integers(1, 10))
-    member = rng.choice(k, size=n, p=rng.dirichlet(np.ones(k)))
+    shares = rng.dirichlet(np.ones(k)).cumsum()
+    member = np.searchsorted(shares[:-1], rng.random(n), side="right")
     centre = rng.standard_normal((k, d))[member]
     spread = np.sqrt(rng.random((k, d)))[member]
     gaussian = rng.random() < 0.5
@@ -65,8 +66,9 @@ def _clusters(rng: np.random.Generator, n: int, d: int) -> FloatArray:
     if d > 1:
         rotations = np.linalg.qr(rng.standard_normal((k, d, d)))[0]
         X = np.einsum("nd,nde->ne", X, rotations[member])
-    deviation = X.std(axis=0)
-    whitened: FloatArray = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0)
+    X = X - X.mean(axis=0)
+    deviation = np.sqrt((X * X).mean(axis=0))
+    whitened: FloatArray = X / np.where(deviation > 0, deviation, 1.0)
     return whitened
 
 

@@ -15,7 +15,8 @@ from srbench_ext.corpus.grammar import GRAMMARS, constant
 from srbench_ext.corpus.mixture import Mixture
 from srbench_ext.corpus.normal import Node, flatten, normalise, skeleton_of, strip_affine
 from srbench_ext.corpus.points import draw_points
-from srbench_ext.expression import compile_prefix
+from srbench_ext.corpus.values import REASONS, DrawnFormula, verdict
+from srbench_ext.corpus.weighted import Weighted
 
 __all__ = ["Corpus", "Example"]
 
@@ -65,10 +66,17 @@ class Corpus:
     audit: Audit
     rejected: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        mix = self.mixture
+        self._grammars = Weighted(mix.grammars, mix.grammars.values())
+        self._families = Weighted(mix.points, mix.points.values())
+        weights = {name: mix.weights_of_variables(name) for name in mix.grammars}
+        self._n_variables = {name: Weighted(range(1, len(w) + 1), w) for name, w in weights.items()}
+
     def forget_counts(self) -> None:
         """Set the counts of rejections and of benchmark truths met to zero."""
         self.rejected.clear()
-        self.audit.hits.clear()
+        self.audit.forget_counts()
 
     def examples(self, seed: tuple[int, ...], count: int, n_points: int) -> list[Example]:
         """Return ``count`` examples of ``n_points`` rows; the same seed gives the same ones."""
@@ -86,23 +94,24 @@ class Corpus:
     def _draw(self, rng: np.random.Generator, choice: random.Random, n_points: int) -> Example | str:
         """Return an example, or the reason why this draw gives none."""
         mix = self.mixture
-        (grammar,) = choice.choices(list(mix.grammars), list(mix.grammars.values()))
-        weights = mix.weights_of_variables(grammar)
-        (n_variables,) = choice.choices(range(1, len(weights) + 1), weights)
+        grammar = self._grammars.draw(choice)
+        n_variables = self._n_variables[grammar].draw(choice)
         node = normalise(GRAMMARS[grammar](choice, n_variables))
-        stripped = flatten(strip_affine(node))
+        core = strip_affine(node)
+        stripped = flatten(core)
         skeleton = skeleton_of(stripped)
         reason = self._too_long(skeleton, n_variables)
         if reason:
             return reason
         if grammar == "science":
             node = self._outer(choice, node)
-        formula = tuple(flatten(node))
+        formula = tuple(stripped if node is core else flatten(node))
         if len(formula) > mix.limits["max_tokens"]:
             return "too long"
-        if not self.audit.admits(stripped):
+        if not (self.audit.admits(stripped) if "pow" in skeleton else self.audit.admits_core(core)):
             return "benchmark truth"
-        drawn = self._points(rng, choice, formula, n_variables, n_points)
+        prefix = skeleton if node is core else skeleton_of(formula)
+        drawn = self._points(rng, choice, DrawnFormula(formula, prefix), n_variables, n_points)
         if isinstance(drawn, str):
             return drawn
         X, y = drawn
@@ -126,44 +135,33 @@ class Corpus:
 
     def _outer(self, choice: random.Random, node: Node) -> Node:
         target = self.mixture.target
+        bare = node
         if choice.random() < target["outer_scale"]:
-            node = (
-                "mul",
-                10.0 ** choice.uniform(-2.0, 2.0) if choice.random() < 0.5 else constant(choice),
-                node,
-            )
+            scale = 10.0 ** choice.uniform(-2.0, 2.0) if choice.random() < 0.5 else constant(choice)
+            node = ("mul", scale, node)
         if choice.random() < target["outer_offset"]:
             node = ("add", node, constant(choice))
-        return normalise(node)
+        return node if node is bare else normalise(node)
 
     def _points(
         self,
         rng: np.random.Generator,
         choice: random.Random,
-        formula: tuple[str | float, ...],
+        formula: DrawnFormula,
         n_variables: int,
         n_points: int,
     ) -> tuple[FloatArray, FloatArray] | str:
-        program = compile_prefix(skeleton_of(list(formula)))
-        constants = np.array([token for token in formula if isinstance(token, float)])
-        limits, families = self.mixture.limits, self.mixture.points
+        limits = self.mixture.limits
         n_drawn = math.ceil(n_points / (1.0 - limits.get("max_bad_rows", 0.0)))
         reason = ""
         for _ in range(int(limits["draws_of_points"])):
-            (family,) = choice.choices(list(families), list(families.values()))
-            X = draw_points(rng, family, n_drawn, n_variables)
-            y = program.evaluate(X, constants)
+            X = draw_points(rng, self._families.draw(choice), n_drawn, n_variables)
+            y = formula.evaluate(X)
             if n_drawn > n_points:
                 rows = np.flatnonzero(np.abs(y) <= limits["max_abs_y"])[:n_points]
                 if len(rows) == n_points:
                     X, y = X[rows], y[rows]
-            largest = np.abs(y).max()
-            if not np.isfinite(largest):
-                reason = "outside the domain"
-            elif largest > limits["max_abs_y"]:
-                reason = "too large"
-            elif y.std() <= 1e-4 * np.sqrt(np.mean(y**2)):
-                reason = "nearly constant"
-            else:
+            reason = REASONS[verdict(y, limits["max_abs_y"])]
+            if not reason:
                 return X, y
         return reason

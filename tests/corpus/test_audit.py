@@ -7,7 +7,7 @@ import pytest
 from srbench_ext.corpus import Audit, audit_key
 from srbench_ext.corpus.audit import LONGEST_COUNTED, skeleton_length
 from srbench_ext.corpus.grammar import GRAMMARS
-from srbench_ext.corpus.normal import flatten, normalise
+from srbench_ext.corpus.normal import flatten, normalise, strip_affine
 
 from .trees import n_variables_of, rewrite
 
@@ -44,7 +44,8 @@ def test_rewritten_truth_is_not_admitted(how: str) -> None:
     audit = Audit([("law", PARTS)])
     assert skeleton_length(PARTS) > LONGEST_COUNTED
     assert not audit.admits(read(REWRITTEN[how]))
-    assert audit.hits == {"law": 1}
+    assert audit.refused == {"law": 1}
+    assert not audit.hits
 
 
 @pytest.mark.parametrize("how", sorted(DIFFERENT))
@@ -52,6 +53,7 @@ def test_different_formula_is_admitted(how: str) -> None:
     audit = Audit([("law", PARTS)])
     assert audit.admits(read(DIFFERENT[how]))
     assert not audit.hits
+    assert not audit.refused
 
 
 def test_short_truth_is_admitted_and_counted() -> None:
@@ -116,3 +118,39 @@ def test_powers_with_other_exponents_differ_from_roots() -> None:
 
 def test_skeleton_length_leaves_out_scale_and_offset() -> None:
     assert skeleton_length(["add", 2.5, "mul", 3.5, "sin", "x0"]) == 2
+
+
+@pytest.mark.parametrize("grammar", ["e2e", "science"])
+def test_quick_look_at_a_normal_form_finds_what_the_key_finds(grammar: str) -> None:
+    rng = random.Random(f"quick:{grammar}")
+    formulas = [strip_affine(normalise(GRAMMARS[grammar](rng, 1 + i % 3))) for i in range(600)]
+    known = {audit_key(flatten(node)) for node in formulas[::3]}
+    audit = Audit([(f"law {i}", flatten(node)) for i, node in enumerate(formulas[::3])])
+    for node in formulas:
+        audit.forget_counts()
+        admitted = audit.admits_core(node)
+        assert bool(audit.hits or audit.refused) == (audit_key(flatten(node)) in known)
+        assert admitted == (audit_key(flatten(node)) not in audit.forbidden)
+    assert sum(audit_key(flatten(node)) in known for node in formulas) in range(200, 600)
+
+
+def test_hit_counts_for_every_problem_of_the_law() -> None:
+    audit = Audit(
+        [("area", ["mul", "x0", "x1"]), ("force", ["mul", 9.81, "mul", "x1", "x0"]), ("law", PARTS)]
+    )
+    audit.admits(["mul", "x3", "x1"])
+    assert audit.hits == {"area": 1, "force": 1}
+    audit.admits(PARTS)
+    assert audit.refused == {"law": 1}
+    audit.forget_counts()
+    assert not audit.hits
+    assert not audit.refused
+
+
+def test_problems_seen_are_those_that_share_a_law_with_a_counted_one() -> None:
+    audit = Audit(
+        [("area", ["mul", "x0", "x1"]), ("force", ["mul", 9.81, "mul", "x1", "x0"]), ("law", PARTS)]
+    )
+    assert audit.seen_problems({"area": 2}) == {"area", "force"}
+    assert audit.seen_problems({"law": 5, "force": 0, "elsewhere": 1}) == {"elsewhere"}
+    assert audit.seen_problems({}) == frozenset()

@@ -83,7 +83,7 @@ def test_package_evaluates_normal_forms_as_numpy_does(grammar: str) -> None:
         ([["mul", "x0", "x0"], ["pow2", "x0"], ["pow", "x0", "2"]], ["pow2", "x0"]),
         ([["pow2", "sqrt", "x0"], ["pow", "sqrt", "x0", "2"]], ["x0"]),
         ([["inv", "inv", "x0"], ["div", "pow2", "x0", "x0"]], ["x0"]),
-        ([["add", "x0", "x0"], ["sub", "mul", "3", "x0", "x0"]], ["mul", "2", "x0"]),
+        ([["add", "x0", "x0"], ["sub", "mul", "3", "x0", "x0"]], ["mul", "x0", "2"]),
         ([["sub", "x0", "x0"], ["add", "neg", "x0", "x0"]], ["0"]),
         ([["neg", "neg", "x0"], ["sub", "x1", "add", "x1", "neg", "x0"]], ["x0"]),
     ],
@@ -164,3 +164,33 @@ def test_scale_and_offset_at_the_end_of_a_chain_are_dropped(
     formula: list[str | float], stripped: list[str | float]
 ) -> None:
     assert flatten(strip_affine(normalise(unflatten(formula)))) == stripped
+
+
+@pytest.mark.parametrize("grammar", sorted(GRAMMARS))
+def test_normal_form_is_its_own_normal_form_with_or_without_scale_and_offset(grammar: str) -> None:
+    for node in drawn(grammar, 800):
+        normal = normalise(node)
+        assert flatten(normalise(normal)) == flatten(normal)
+        stripped = strip_affine(normal)
+        assert skeleton_of(flatten(strip_affine(normalise(stripped)))) == skeleton_of(flatten(stripped))
+
+
+@pytest.mark.parametrize(
+    ("writing", "normal"),
+    [
+        (["sin", "add", "x0", "x0"], ["sin", "mul", "x0", "2"]),
+        (["add", "x1", "add", "x0", "x0"], ["add", "mul", "2", "x0", "x1"]),
+        (["add", "inv", "x0", "inv", "x0"], ["div", "2", "x0"]),
+        (["add", "1", "mul", "1", "sub", "1", "x0"], ["sub", "2", "x0"]),
+        (["sub", "x2", "pow2", "sqrt", "sub", "x1", "x0"], ["sub", "add", "x0", "x2", "x1"]),
+    ],
+)
+def test_sum_within_a_sum_and_a_multiple_alone_are_written_as_everywhere(
+    writing: list[str | float], normal: list[str]
+) -> None:
+    assert flatten(normalise(unflatten(writing))) == normal
+
+
+def test_order_of_factors_that_differ_in_constants_stays() -> None:
+    node = ("mul", ("add", "x0", 1.5), ("mul", ("add", "x0", 2.5), ("add", "x0", 0.5)))
+    assert [token for token in flatten(normalise(node)) if isinstance(token, float)] == [1.5, 2.5, 0.5]
