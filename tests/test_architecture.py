@@ -30,6 +30,7 @@ FLOORS = {
     "runner": 8,
     "report": 8,
     "latent": 8,
+    "inventory": 8,
     "in_domain": 8,
     "testing": 8,
     "cli": 9,

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from srbench_ext.cli import benchmark, data, fit, in_domain, pack, train
+from srbench_ext.cli import benchmark, data, fit, in_domain, pack, train, weights
 from srbench_ext.errors import ConfigError, InputError, SrbenchError, UnknownNameError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.command("in-domain")(in_domain.in_domain)
 app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
 
 _CALLERS_FAULT = (UnknownNameError, InputError, ConfigError)
 

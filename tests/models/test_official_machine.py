@@ -99,6 +99,35 @@ def test_a_name_that_no_checkpoint_needs_is_refused_even_if_it_is_never_called(
     assert refused.value.got == f"{module}.{attribute}"
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        "symbolicregression.envs.encoders.FloatSequences",
+        "symbolicregression.envs.generators.RandomFunctions",
+        "symbolicregression.model.model_wrapper.ModelWrapper",
+        "numpy.random._pickle.__randomstate_ctor",
+        "numpy.random._pickle.__bit_generator_ctor",
+        "numpy.core.multiarray._reconstruct",
+        "numpy._core.multiarray._reconstruct",
+        "sympy.core.numbers.Pi",
+        "sympy.functions.elementary.complexes.sign",
+        "sympy.functions.special.delta_functions.Heaviside",
+        "torch.FloatStorage",
+        "torch.float32",
+        "torch._utils._rebuild_parameter",
+        "torch.nn.functional.relu",
+        "torch.nn.modules.container.ModuleList",
+        "argparse.Namespace",
+        "__builtin__.getattr",
+    ],
+)
+def test_names_that_the_released_classes_leave_in_a_pickle_are_allowed(named: str, tmp_path: Path) -> None:
+    module, _, attribute = named.rpartition(".")
+    root = open_archive(zip_file(tmp_path / "a.pt", name(module, attribute)), E2E_NAMES).root
+    assert isinstance(root, Name)
+    assert root.name == attribute
+
+
 def test_the_authors_package_is_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "symbolicregression"
     package.mkdir()
