@@ -1,10 +1,11 @@
 """How fast formulas are evaluated, fitted and told apart, side by side with other ways of doing it.
 
-``python -m srbench_ext.expression.perf --out TABLE.md`` measures everything in one run on one thread and
-prints one table; times are CPU times, so that other work on the machine disturbs them little. A fit is one
-start at ones and at most 30 iterations for everyone, of one formula with its own constants on 200 rows, and
-nobody's caches are warm. The 300 formulas in ``perf_formulas.csv``, 60 with each of 1 to 5 constants, were
-drawn once from the corpus, with the box of their rows.
+``python -m srbench_ext.expression.perf --into README.md`` measures everything in one run on one thread,
+prints one table and puts it between the markers of a text; times are CPU times, so that other work on the
+machine disturbs them little. A fit is one start at ones and at most 30 iterations for everyone, of one
+formula with its own constants on 200 rows, and nobody's caches are warm. The 300 formulas in
+``perf_formulas.csv``, 60 with each of 1 to 5 constants, were drawn once from the corpus, with the box of
+their rows.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from srbench_ext.expression.evaluation import evaluate
 from srbench_ext.expression.formatting import format_infix
 from srbench_ext.expression.operators import CONSTANT, OPERATORS, PI, is_variable, variable_index
 from srbench_ext.expression.parsing import parse_prefix
+from srbench_ext.expression.perf_table import Row, insert_table, table
 from srbench_ext.expression.plan import fit_plan
 from srbench_ext.expression.program import FloatArray, _compile, as_columns, compile_prefix
 
-__all__ = ["Problem", "Row", "main", "measure", "problems"]
+__all__ = ["Problem", "main", "measure", "problems"]
 
 _ROWS = 200
 _LONG_ROWS = 10_000
@@ -52,18 +54,6 @@ class Problem:
     truth: Expression
     X: FloatArray
     y: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table: what, against what, both figures, their ratio and the least ratio wanted."""
-
-    what: str
-    other: str
-    ours: str
-    theirs: str
-    ratio: float | None
-    target: float | None
 
 
 def problems(n_rows: int = _ROWS) -> list[Problem]:
@@ -363,31 +353,31 @@ def _seconds(call: Callable[[], Any], repeats: int = 20) -> float:
     return float(best)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Return the lines as a Markdown table."""
-    lines = ["| what | against | ours | theirs | ratio | at least |", "|---|---|---|---|---|---|"]
-    for row in rows:
-        cells = [
-            f"{v:,.3g}" if v is not None and v < 1000 else f"{v or 0:,.0f}" for v in (row.ratio, row.target)
-        ]
-        lines.append("| " + " | ".join((row.what, row.other, row.ours, row.theirs, *cells)) + " |")
-    return "\n".join(lines) + "\n"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print and, with ``--out``, write the table."""
+    """Measure, print and, where asked, write the table; InputError, before, for a text without markers."""
     parser = argparse.ArgumentParser(prog="python -m srbench_ext.expression.perf", description=__doc__)
     parser.add_argument("--out", type=Path, help="Markdown file to write")
+    parser.add_argument(
+        "--into",
+        type=Path,
+        action="append",
+        default=[],
+        help="text with the markers of the table; repeatable",
+    )
     parser.add_argument("--count", type=int, default=300, help="how many of the 300 formulas")
     parser.add_argument("--operon", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.operon:
         _operon_child(*options.operon)
         return
+    for path in options.into:
+        insert_table(path.read_text("utf8"), "")  # a fault shows before the minutes of measuring
     text = table(measure(options.count))
     print(text, end="")
     if options.out:
         options.out.write_text(text, encoding="utf-8")
+    for path in options.into:
+        path.write_text(insert_table(path.read_text("utf8"), text), encoding="utf-8")
 
 
 if __name__ == "__main__":
