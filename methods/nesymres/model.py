@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from srbench_ext.errors import ConfigError, UnknownNameError
+from srbench_ext.errors import ConfigError, InputError, UnknownNameError, WeightsError
+from srbench_ext.models.foundation import Foundation, KeysValues
 from srbench_ext.models.pretrained import LENGTHS, Pretrained, TensorBatch, token_losses, tokens_by_length
 from srbench_ext.models.tokens import MAX_VARIABLES, Vocabulary
 from srbench_ext.models.transformer import Block
@@ -24,8 +25,6 @@ from .bits import BITS, BitEncoder, Support
 from .vocabulary import AuthorsVocabulary
 
 __all__ = ["NeSymReSNet", "NetConfig", "build", "load_size"]
-
-KeysValues = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +81,9 @@ class NetConfig:
             raise ConfigError(
                 f"'vocabulary' must be shared or authors. Got {values['vocabulary']!r} instead."
             )
-        pairs = {key: tuple(values[key]) for key in ("x_support", "y_support") if key in values}
-        return cls(**{**values, **pairs})
+        supports = ("x_support", "y_support")
+        given: dict[str, Any] = {k: tuple(v) if k in supports else v for k, v in values.items()}
+        return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a mapping."""
@@ -134,7 +134,7 @@ class AttentionBlock(nn.Module):
         return self.norm1(x + nn.functional.relu(self.out(x)))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class InducedBlock(nn.Module):
@@ -161,17 +161,33 @@ class PostNormBlock(Block):
         mask: Tensor | None = None,
         memory: KeysValues | None = None,
         past: KeysValues | None = None,
+        sharing: Tensor | None = None,
     ) -> tuple[Tensor, KeysValues | None]:
         """Map (B, T, D) to (B, T, D); see :class:`srbench_ext.models.transformer.Block`."""
-        assert self.own is not None and self.norm_own is not None
-        assert self.memory is not None and self.norm_memory is not None and memory is not None
+        if self.own is None or self.norm_own is None or self.memory is None or self.norm_memory is None:
+            raise InputError("A layer with normalisation last attends to itself and to a memory.")
+        if memory is None:
+            raise InputError("A layer with normalisation last needs the keys and values of a memory.")
         present = self.own.keys_values(x)
         if past is not None:
             present = (torch.cat([past[0], present[0]], 2), torch.cat([past[1], present[1]], 2))
         x = self.norm_own(x + self.own(x, present, mask))
-        x = self.norm_memory(x + self.memory(x, memory))
+        if sharing is None:
+            mixed = self.memory(x, memory)
+        else:
+            table = x.new_zeros(*sharing.shape, x.shape[-1])
+            table[sharing] = x[:, 0]
+            mixed = self.memory(table, memory)[sharing][:, None]
+        x = self.norm_memory(x + mixed)
         hidden = nn.functional.relu(self.feed.up(x))
         return self.norm_feed(x + self.feed.down(hidden)), present
+
+
+def _decoder_of(foundation: Foundation) -> dict[str, Tensor]:
+    """Return the foundation's decoder under the names of this network; its output table is that of tokens."""
+    given = foundation.state_dict()
+    kept = {k: v for k, v in given.items() if k.split(".")[0] in ("tokens", "positions", "blocks", "norm")}
+    return {**kept, "out.weight": given["tokens.weight"], "out.bias": given["bias"]}
 
 
 class NeSymReSNet(Pretrained):
@@ -221,6 +237,30 @@ class NeSymReSNet(Pretrained):
         nn.init.normal_(self.positions, std=0.02)
         nn.init.normal_(self.out.weight, std=0.02)
 
+    def start_from(self, other: Foundation | NeSymReSNet) -> None:
+        """Take over the decoder of a foundation model, or all of a network like this with more columns.
+
+        Raises
+        ------
+        WeightsError
+            If the other network has other sizes or another vocabulary.
+        """
+        state = self.state_dict()
+        given = _decoder_of(other) if isinstance(other, Foundation) else dict(other.state_dict())
+        if "positions" in given:
+            given["positions"] = given["positions"][: self.config.max_length]
+        first = "point_in.0.weight"  # (hidden, bits): the bits of each column, then those of the target
+        if first in given and given[first].shape != state[first].shape:
+            columns, target = given[first].split([given[first].shape[1] - BITS, BITS], dim=1)
+            given[first] = torch.cat([columns[:, : self.config.n_variables * BITS], target], dim=1)
+        unfit = sorted(k for k, v in given.items() if k not in state or state[k].shape != v.shape)
+        if unfit:
+            raise WeightsError(
+                f"The weights to start from do not fit NeSymReS's network: {unfit[:3]} differ. "
+                "Use those of a network of the same width, layers and vocabulary."
+            )
+        self.load_state_dict({**state, **given})
+
     def encoder(self) -> BitEncoder:
         """Return what turns examples and tables into bits."""
         c = self.config
@@ -238,7 +278,11 @@ class NeSymReSNet(Pretrained):
         return [block.memory.keys_values(memory) for block in self.blocks]  # type: ignore[operator, union-attr]
 
     def decode(
-        self, ids: Tensor, memory: list[KeysValues], past: list[KeysValues] | None = None
+        self,
+        ids: Tensor,
+        memory: list[KeysValues],
+        past: list[KeysValues] | None = None,
+        sharing: Tensor | None = None,
     ) -> tuple[Tensor, list[KeysValues]]:
         """Return logits (B, T, V) of the next tokens and the keys and values of all positions.
 
@@ -250,6 +294,8 @@ class NeSymReSNet(Pretrained):
             From :meth:`memory_keys`.
         past : list of (keys, values), optional
             What an earlier call returned.
+        sharing : Tensor of shape (R, C), bool, optional
+            Where several rows share a memory; see :class:`srbench_ext.models.transformer.Block`.
         """
         start = 0 if past is None else past[0][0].shape[2]
         length = ids.shape[1]
@@ -260,7 +306,9 @@ class NeSymReSNet(Pretrained):
             mask = mask.triu(start + 1)
         present: list[KeysValues] = []
         for i, block in enumerate(self.blocks):
-            x, kv = block(x, mask=mask, memory=memory[i], past=None if past is None else past[i])
+            x, kv = block(
+                x, mask=mask, memory=memory[i], past=None if past is None else past[i], sharing=sharing
+            )
             present.append(kv)
         return self.out(self.norm(x)), present
 
