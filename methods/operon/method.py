@@ -51,13 +51,17 @@ class OperonRegressor(Method):
         Most nodes of a tree.
     local_iterations : int
         Iterations of Levenberg-Marquardt for every tree; 0, pyoperon's default, leaves the constants to
-        mutation and did better within ten seconds on 2,000 rows.
+        mutation.
+    max_rows : int or None
+        Rows that it is given, drawn at random; None for all. On 10,000 rows it gets through few generations
+        in seconds: of 8 Feynman laws at 8 seconds it fitted 2 to R² > 0.99, with 1,000 rows 4 (5 with 3 local
+        iterations), with 200 rows 4 (7).
     n_generations : int
         Most generations.
     """
 
     name = "operon"
-    version = "1"
+    version = "2"
 
     def __init__(
         self,
@@ -66,13 +70,15 @@ class OperonRegressor(Method):
         random_state: int = 0,
         population_size: int = 1000,
         max_length: int = 50,
-        local_iterations: int = 0,
+        local_iterations: int = 3,
+        max_rows: int | None = 300,
         n_generations: int = _UNLIMITED,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
         self.population_size = population_size
         self.max_length = max_length
         self.local_iterations = local_iterations
+        self.max_rows = max_rows
         self.n_generations = n_generations
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
@@ -89,6 +95,9 @@ class OperonRegressor(Method):
             n_threads=1,
             random_state=int(run.rng.integers(2**31)),
         )
+        if self.max_rows is not None and len(y) > self.max_rows:
+            rows = run.rng.permutation(len(y))[: self.max_rows]
+            X, y = X[rows], y[rows]
         estimator.fit(X, y)
         run.count("generations", int(estimator.stats_["generations"]))
         run.count("evaluations", int(estimator.stats_["evaluation_count"]))
