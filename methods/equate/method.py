@@ -7,6 +7,7 @@ here are decisions, named in this folder's README.
 from __future__ import annotations
 
 import random
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,8 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srbench_ext.errors import InputError
-from srbench_ext.expression import Expression
+from srbench_ext.expression import Expression, snap_constants
 from srbench_ext.method import Candidate, Method, SearchRun
 from srbench_ext.models.batches import subtree_end
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
@@ -26,7 +26,16 @@ from srbench_ext.models.foundation import Foundation
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.proposals import Proposer
 from srbench_ext.models.tokens import MAX_VARIABLES
-from srbench_ext.search import Archive, Breeder, Entry, SubtreeSource, linear_formula, refined_front
+from srbench_ext.search import (
+    EXACT,
+    Entry,
+    Island,
+    Reduction,
+    closed_form,
+    linear_formula,
+    reduce_table,
+    split_for_search,
+)
 
 from .adaptation import Adapter, Labelled, fitness_label, pad_ids, simplicity_label
 from .ascent import AscentConfig, ascend
@@ -71,12 +80,17 @@ class Equate(Method):
     breeding_steps, n_random, infills : int
         In a round, batches of local edits of the archive's formulas and formulas that get subtrees written
         by the network; and random trees that the breeding begins with. All 0 leaves the paper's method.
+    network_share : float
+        Most of the time that goes to adaptation, search of the embedding and decoding; 1 for no bound.
+    probes : bool
+        Probe the table for columns that enter only together, and work on the reduced table; the whole one
+        is bred beside it.
     weights : str or None
         Other foundation weights than those that ship.
     """
 
     name = "equate"
-    version = "1"
+    version = "2"
     max_features = MAX_VARIABLES
     choice_rule = "archive-score"
 
@@ -101,9 +115,11 @@ class Equate(Method):
         caution: float = 1.0,
         alignment: float = 0.1,
         direction: Literal["gradient", "random"] = "gradient",
-        breeding_steps: int = 400,
+        breeding_steps: int = 100,
         n_random: int = 1000,
         infills: int = 8,
+        network_share: float = 0.3,
+        probes: bool = True,
         weights: str | None = None,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
@@ -126,6 +142,8 @@ class Equate(Method):
         self.breeding_steps = breeding_steps
         self.n_random = n_random
         self.infills = infills
+        self.network_share = network_share
+        self.probes = probes
         self.weights = weights
 
     @property
@@ -139,7 +157,6 @@ class Equate(Method):
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield every new best of the archive, and at the end its front fitted on all rows."""
-        self._check()
         with one_thread():
             yield from self._search(X, y, run)
 
@@ -150,7 +167,17 @@ class Equate(Method):
         varying = [i for i in range(X.shape[1]) if X[:, i].std() > 0]
         if not varying:
             return
-        session = _Session(self, foundation, X, y, varying, run)
+        yield Candidate(linear_formula(X, y, varying), source="linear")
+        reduction = reduce_table(X, y, run.rng) if self.probes else Reduction.whole(X.shape[1])
+        run.note("reduction", list(reduction.steps))
+        if not reduction.columns:
+            law = closed_form(reduction, X, y)
+            yield Candidate(law, source="reduction")
+            yield Candidate(snap_constants(law, X, y, deadline=run.deadline), source="reduction, snapped")
+            if np.mean((law.evaluate(X) - y) ** 2) <= EXACT * np.var(y):
+                return
+            reduction = Reduction.whole(X.shape[1])
+        session = _Session(self, foundation, X, y, reduction, run)
         self._session = session
         yield from session.propose()
         for _ in range(self.rounds):
@@ -174,14 +201,6 @@ class Equate(Method):
         run.note("chosen_score", session.score(best)[0])
         return best
 
-    def _check(self) -> None:
-        for parameter, values in (("decoding", ("sampling", "beam")), ("direction", ("gradient", "random"))):
-            if getattr(self, parameter) not in values:
-                raise InputError(
-                    f"The {parameter!r} parameter of Equate must be one of {values}. "
-                    f"Got {getattr(self, parameter)!r} instead."
-                )
-
 
 class _Session:
     """One fit: the archive, the adapted model and the rounds on them."""
@@ -192,23 +211,38 @@ class _Session:
         foundation: Foundation,
         X: FloatArray,
         y: FloatArray,
-        varying: list[int],
+        reduction: Reduction,
         run: SearchRun,
     ) -> None:
         self.method, self.run, self.X, self.y = method, run, X, y
-        self.archive = Archive(X, y, run.rng, max_fit_rows=300, n_starts=1, max_constants=6)
-        # two islands: edits of what the network wrote start from well fitted formulas and are easily caught
-        # there; those of random trees are not
-        self.judged = Archive(X, y, run.rng, max_fit_rows=300, n_starts=1, max_constants=6)
         self.choice = random.Random(int(run.rng.integers(2**62)))
-        self.varying = varying
-        source = SubtreeSource([f"x{i}" for i in varying])
-        self.breeders = [
-            Breeder(archive, source, self.choice, max_tokens=MAX_TOKENS, n_random=n_random)
-            for archive, n_random in ((self.archive, method.n_random), (self.judged, 0))
-        ]
+        self.rows = split_for_search(len(y), run.rng, validation_share=0.2, max_fit_rows=300, screen_rows=100)
+
+        def island(table: Reduction, n_random: int) -> Island:
+            return Island(
+                X,
+                y,
+                table,
+                self.rows,
+                run.rng,
+                self.choice,
+                n_random=n_random,
+                max_tokens=MAX_TOKENS,
+                max_constants=6,
+            )
+
+        # edits of what the network wrote start from well fitted formulas and are easily caught there; those
+        # of random trees are not
+        self.bred, self.written = island(reduction, method.n_random), island(reduction, 0)
+        self.islands = [self.bred, self.written]
+        if reduction.steps:
+            self.islands.append(island(Reduction.whole(X.shape[1]), method.n_random))
+        self.judged = self.written.archive
+        self.network_seconds = 0.0
         self.reserve = min(1.0, 0.05 * method.max_seconds)
-        self.proposer = Proposer(foundation, X, y, run.rng, n_bags=method.n_bags, bag_size=method.bag_size)
+        self.proposer = Proposer(
+            foundation, self.bred.Z, self.bred.t, run.rng, n_bags=method.n_bags, bag_size=method.bag_size
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(run.rng.integers(2**62)))
             self.model = EquateModel(foundation)
@@ -216,7 +250,7 @@ class _Session:
         self.generator = torch.Generator().manual_seed(int(run.rng.integers(2**62)))
         self.rounds_done = 0
         self.validated: dict[Expression, float] = {}
-        self._reported: Entry | None = None
+        self._reported: Expression | None = None
 
     @property
     def deadline(self) -> float:
@@ -226,18 +260,17 @@ class _Session:
     @property
     def finished(self) -> bool:
         """Whether an exact formula was found and made as short as it gets, or the time is up."""
-        return any(b.finished for b in self.breeders) or self.run.remaining <= self.reserve
+        return any(island.finished for island in self.islands) or self.run.remaining <= self.reserve
 
     @property
     def exact(self) -> bool:
         """Whether an exact formula was found."""
-        return self.archive.exact or self.judged.exact
+        return any(island.archive.exact for island in self.islands)
 
     # ------------------------------------------------------------ step 1
     def propose(self) -> Iterator[Candidate]:
         """Let the foundation model write candidates from every bag, and label them."""
         method = self.method
-        yield Candidate(linear_formula(self.X, self.y, self.varying), source="linear")
         decoded = self.proposer.beam("<skeleton>", 8, deadline=self.deadline)
         decoded += self.proposer.sample(
             "<skeleton>", method.n_candidates, temperature=method.temperature, deadline=self.deadline
@@ -247,12 +280,24 @@ class _Session:
 
     # ------------------------------------------------------------ steps 2 to 4
     def round(self) -> Iterator[Candidate]:
-        """Adapt, search the embedding, decode, relabel; then edit the archive's formulas."""
+        """Edit the archives' formulas; then adapt, search the embedding, decode and relabel."""
         self.rounds_done += 1
+        for step in range(self.method.breeding_steps):
+            if self.finished:
+                break
+            island = self._island(step)
+            for expression, entry in island.step(self.deadline):
+                yield self._candidate(expression, entry, entry.origin)
+        if self.exact or self.finished:  # nothing is left to find but a shorter form
+            return
+        started = time.monotonic()
+        if self.network_seconds <= self.method.network_share * self.run.elapsed:
+            yield from self._network_round()
+        self.network_seconds += time.monotonic() - started
+
+    def _network_round(self) -> Iterator[Candidate]:
         labelled = self._labelled()
-        if self.exact:  # nothing is left to find but a shorter form
-            labelled = []
-        if self.method.eval_steps and len(labelled) >= 2 and not self.finished:
+        if self.method.eval_steps and len(labelled) >= 2:
             self._adapt([c for c in labelled if not _held_out(c)])
             if not self.finished:
                 self._submit(self._decode(self._search(labelled)), LATENT)
@@ -260,17 +305,11 @@ class _Session:
         if self.method.infills and not self.exact and not self.finished:
             self._submit(self._infilled(), INFILL)
             yield from self._news()
-        for step in range(self.method.breeding_steps):
-            if self.finished:
-                break
-            for entry in self._breeder(step).step(self.deadline):
-                self.validated[entry.expression] = entry.nmse_validation
-                yield Candidate(entry.expression, source=entry.origin)
 
     def _labelled(self) -> list[Labelled]:
         """Return the archive's entries with labels, good ones all, of the others a sample."""
         limit = 400
-        entries = sorted(self.archive, key=lambda e: e.score)[: limit // 4]
+        entries = sorted(self.bred.archive, key=lambda e: e.score)[: limit // 4]
         judged = list(self.judged)
         entries += self.choice.sample(judged, min(limit, len(judged)))
         unique = {e.prefix: e for e in entries}.values()
@@ -364,13 +403,10 @@ class _Session:
 
     # ------------------------------------------------------------ end
     def refine(self) -> Iterator[Candidate]:
-        """Fit the front on all rows and snap its constants, the best by the archive's order first."""
-        for archive in (self.archive, self.judged):
-            for expression, entry, step in refined_front(
-                archive, self.X, self.y, self.run.rng, deadline=self.run.deadline - 0.05
-            ):
-                self.validated[expression] = entry.nmse_validation
-                yield Candidate(expression, source=f"{entry.origin}, {step}")
+        """Fit the fronts on all rows and snap their constants, those of an island that is finished first."""
+        for island in sorted(self.islands, key=lambda island: not island.finished):
+            for expression, entry, step in island.refined(self.run.deadline - 0.05):
+                yield self._candidate(expression, entry, f"{entry.origin}, {step}", island)
 
     def score(self, candidate: Candidate) -> tuple[float, int]:
         """Return the candidate's place in the archive's order, lower first; ties go to the shorter."""
@@ -378,43 +414,61 @@ class _Session:
         nmse = float(candidate.loss or 0.0) / float(np.var(self.y))
         if isinstance(candidate.model, Expression):
             nmse = max(nmse, self.validated.get(candidate.model, 0.0))
-        return self.archive.selection_score(nmse, complexity), complexity
+        return self.judged.selection_score(nmse, complexity), complexity
 
     def conclude(self) -> None:
         """Note the best scores of all origins and of the foundation model's own candidates."""
-        best, own = self._best(), self.judged.best([FOUNDATION])
+        best, own = self._best()[1], self.judged.best([FOUNDATION])
         if best is not None:
             self.run.note("best_origin", best.origin)
             self.run.note("best_score", best.score)
         if own is not None:
             self.run.note("foundation_best_score", own.score)
         self.run.count("rounds", self.rounds_done)
-        self.run.count("evaluated", self.archive.n_evaluated + self.judged.n_evaluated)
+        self.run.count("evaluated", sum(island.archive.n_evaluated for island in self.islands))
+        self.run.note("network_seconds", round(self.network_seconds, 2))
 
     # ------------------------------------------------------------ shared
     def _submit(self, formulas: Iterable[tuple[str, ...]], origin: str) -> None:
         fresh = self.judged.submit(formulas, origin, deadline=self.deadline)
         self.run.count(f"entries_{origin}", len(fresh))
 
-    def _breeder(self, step: int) -> Breeder:
+    def _island(self, step: int) -> Island:
         """Return the island of a step: an exact one, else each in turn, random trees twice as often."""
-        for breeder in self.breeders:
-            if breeder.archive.exact:
-                return breeder
-        return self.breeders[step % 3 == 2]
+        for island in self.islands:
+            if island.archive.exact:
+                return island
+        return self.islands[(0, 1, 0, -1)[step % 4]]
 
-    def _best(self) -> Entry | None:
-        """Return the best of both archives."""
-        found = [entry for entry in (self.archive.best(), self.judged.best()) if entry is not None]
-        return min(found, key=lambda entry: entry.score, default=None)
+    def _best(self) -> tuple[Island, Entry | None]:
+        """Return the best entry of the reduced table's archives, and its island."""
+        found = [
+            (island, entry) for island in self.islands[:2] if (entry := island.archive.best()) is not None
+        ]
+        return min(found, key=lambda pair: pair[1].score, default=(self.bred, None))
+
+    def _candidate(
+        self, expression: Expression, entry: Entry, source: str, island: Island | None = None
+    ) -> Candidate:
+        """Return a candidate, its error on the validation rows remembered from before it was fitted there."""
+        known = expression if island is None else island.formula(entry)
+        if known not in self.validated:
+            rows = self.rows.validation
+            with np.errstate(over="ignore", invalid="ignore"):
+                error = float(np.mean((known.evaluate(self.X[rows]) - self.y[rows]) ** 2))
+            self.validated[known] = error / float(np.var(self.y)) if np.isfinite(error) else np.inf
+        self.validated[expression] = self.validated[known]
+        return Candidate(expression, source=source)
 
     def _news(self) -> Iterator[Candidate]:
-        """Yield the archive's best when it is a new one."""
-        best = self._best()
-        if best is not None and best is not self._reported:
-            self._reported = best
-            self.validated[best.expression] = best.nmse_validation
-            yield Candidate(best.expression, source=best.origin)
+        """Yield the best formula when it is a new one."""
+        island, best = self._best()
+        if best is None:
+            return
+        expression = island.formula(best)
+        if expression != self._reported:
+            self._reported = expression
+            yield self._candidate(expression, best, best.origin)
 
 
 def _with_hole(choice: random.Random, prefix: tuple[str, ...]) -> tuple[str, ...]:
