@@ -1,34 +1,42 @@
 """E2E: bags of rows, formulas with their constants, refinement of the best.
 
-The order of operations follows Kamienny et al. (arXiv 2204.10532): candidates for each bag, ranking
-by fit, distinct skeletons, refinement from the predicted constants. The network is small, its inputs
-are scaled and not shifted, and rounds go on until the time is up.
+After Kamienny et al., *End-to-end symbolic regression with transformers* (arXiv 2204.10532). The paper's
+order of operations is ``selection="ranking"``; by default the proposals go through an archive instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench_ext.errors import InputError
-from srbench_ext.expression import Expression, fit_constants_many
-from srbench_ext.method import Candidate, Method, SearchRun
+from srbench_ext.expression import Expression
+from srbench_ext.method import Candidate, Limits, Method, SearchRun
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
-from srbench_ext.models.decoding import Decoded
 from srbench_ext.models.foundation import Foundation
 from srbench_ext.models.precision import one_thread
-from srbench_ext.models.proposals import Proposer, expression_of
 from srbench_ext.models.tokens import MAX_VARIABLES
+from srbench_ext.search import EXACT
+
+from .ranking import Ranking, Refining
+from .rounds import Mode, Proposals
+from .screening import Schedule, Screening
+from .whitening import Whitening
 
 __all__ = ["E2E"]
 
 FloatArray = NDArray[np.float64]
-EXACT = 1e-14
-"""A squared error of this share of the variance ends the search: nothing can fit better."""
+
+_TOKEN_WEIGHT = 0.01
+_MODES: dict[str, tuple[Mode, ...]] = {
+    "numeric": ("numeric",),
+    "skeleton": ("skeleton",),
+    "both": ("skeleton", "numeric"),
+}
 
 
 class E2E(Method):
@@ -38,23 +46,37 @@ class E2E(Method):
     ----------
     max_seconds, random_state
         As for every method.
-    mode : {"numeric", "skeleton"}
-        Whether the network writes the constants or placeholders for them.
+    mode : {"both", "numeric", "skeleton"}
+        Whether the network writes the constants, placeholders for them, or both in turn.
+    selection : {"archive", "ranking"}
+        What becomes of the formulas. ``archive``: each is looked at with scale and offset in closed form, the
+        front of size and validation error is refined and snapped. ``ranking``, as in the paper: the
+        best by fit of each round are refined.
     decoding : {"sampling", "beam"}
     n_bags, bag_size : int
         Bags of rows in a round, and rows in a bag.
     n_candidates : int
         Samples for each bag, or the beam size.
     temperature : float
-        Of sampling.
+        Of sampling; with the archive two rounds of four are at 1.5 times of it.
+    permutations : int
+        With the archive: other assignments of columns looked at for each formula.
+    constants : bool
+        With the archive: look at each formula with constants in more places too.
+    residuals : bool
+        With the archive: every second round shows the network what a good formula leaves of the target.
     n_refined : int
-        Distinct skeletons refined in a round, the best by fit first.
+        With ranking: distinct skeletons refined in a round.
     refinement : {"model", "random", "none"}
-        Where refinement starts: at the predicted constants, at random ones, or not at all.
+        With ranking: where refinement starts, at the predicted constants, at random ones, or not at all.
+    closed_form : bool
+        With ranking: give each formula an outer scale and offset.
+    whiten : bool
+        With ranking: the network sees whitened inputs, and formulas are written back in the given units.
     n_starts : int
         Starts of a refinement; those after the first are random.
     fit_rows : int
-        Rows used for ranking and refinement.
+        Rows used during the search; the best are fitted on all rows.
     max_rounds : int
         Rounds of candidates; the time is up earlier, as a rule.
     weights : str or None
@@ -62,22 +84,40 @@ class E2E(Method):
     """
 
     name = "e2e"
-    version = "1"
+    version = "2"
     max_features = MAX_VARIABLES
+    choice_rule = "archive-score"
+    limits: ClassVar[Limits] = {
+        "n_bags": (1, None),
+        "bag_size": (1, None),
+        "n_candidates": (1, None),
+        "temperature": (0.01, 100.0),
+        "permutations": (0, None),
+        "n_refined": (1, None),
+        "n_starts": (1, None),
+        "fit_rows": (1, None),
+        "max_rounds": (1, None),
+    }
 
     def __init__(
         self,
         *,
         max_seconds: float = 60.0,
         random_state: int = 0,
-        mode: Literal["numeric", "skeleton"] = "numeric",
+        mode: Literal["both", "numeric", "skeleton"] = "both",
+        selection: Literal["archive", "ranking"] = "archive",
         decoding: Literal["sampling", "beam"] = "sampling",
         n_bags: int = 8,
         bag_size: int = 64,
         n_candidates: int = 16,
         temperature: float = 1.0,
+        permutations: int = 6,
+        constants: bool = True,
+        residuals: bool = True,
         n_refined: int = 60,
         refinement: Literal["model", "random", "none"] = "model",
+        closed_form: bool = True,
+        whiten: bool = False,
         n_starts: int = 2,
         fit_rows: int = 500,
         max_rounds: int = 1000,
@@ -85,13 +125,19 @@ class E2E(Method):
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
         self.mode = mode
+        self.selection = selection
         self.decoding = decoding
         self.n_bags = n_bags
         self.bag_size = bag_size
         self.n_candidates = n_candidates
         self.temperature = temperature
+        self.permutations = permutations
+        self.constants = constants
+        self.residuals = residuals
         self.n_refined = n_refined
         self.refinement = refinement
+        self.closed_form = closed_form
+        self.whiten = whiten
         self.n_starts = n_starts
         self.fit_rows = fit_rows
         self.max_rounds = max_rounds
@@ -107,114 +153,70 @@ class E2E(Method):
         return FOUNDATION_WEIGHTS if self.weights is None else Path(self.weights)
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
-        """Yield refined candidates, round by round, and the best of them fitted on all rows."""
-        self._check()
+        """Yield candidates as they come, and the best of them fitted on all rows."""
         with one_thread():
-            yield from self._search(X, y, run)
+            with run.phase("load"):
+                model, card = load_foundation(self._weights_path)
+            run.note("weights_examples", card["examples"])
+            if self.selection == "ranking":
+                yield from self._ranking(model, X, y, run).search()
+                return
+            screening = self._screening(model, X, y, run)
+            self._validated = screening.validated
+            yield from screening.search()
 
-    def _search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
-        with run.phase("load"):
-            model, card = load_foundation(self._weights_path)
-        run.note("weights_examples", card["examples"])
-        rows = run.rng.permutation(len(y))[: self.fit_rows]
-        few = (np.ascontiguousarray(X[rows]), y[rows])
-        seen: set[tuple[str, ...]] = set()
-        best: list[tuple[float, Expression]] = []
-        for _ in range(self.max_rounds):
-            fresh = self._round(model, X, y, few, seen, run)
-            for loss, expression in fresh:
-                yield Candidate(expression, source="refined" if self.refinement != "none" else self.decoding)
-                best.append((loss, expression))
-            best = sorted(best, key=lambda pair: pair[0])[:12]
-            if run.remaining < 0.5 or (best and best[0][0] <= EXACT * np.var(y)):
-                break
-        with run.phase("refine"):
-            yield from self._refit(best, X, y, run)
+    def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
+        """Choose by log10 of the error plus 0.01 a token.
 
-    def _check(self) -> None:
-        allowed = {
-            "mode": ("numeric", "skeleton"),
-            "decoding": ("sampling", "beam"),
-            "refinement": ("model", "random", "none"),
-        }
-        for parameter, values in allowed.items():
-            if getattr(self, parameter) not in values:
-                raise InputError(
-                    f"The {parameter!r} parameter of E2E must be one of {values}. "
-                    f"Got {getattr(self, parameter)!r} instead."
-                )
+        The error is the larger of that on all rows and, for a formula of the archive and its refined forms,
+        that of the fit which did not see the validation rows.
+        """
+        validated: dict[Expression, float] = self.__dict__.pop("_validated", {})
+        variance = float(np.var(y))
 
-    def _round(
-        self,
-        model: Foundation,
-        X: FloatArray,
-        y: FloatArray,
-        few: tuple[FloatArray, FloatArray],
-        seen: set[tuple[str, ...]],
-        run: SearchRun,
-    ) -> list[tuple[float, Expression]]:
-        """Decode from fresh bags, rank what is new, refine the best."""
-        proposer = Proposer(model, X, y, run.rng, n_bags=self.n_bags, bag_size=self.bag_size)
-        ranked: list[tuple[float, Expression]] = []
-        for decoded in self._decode(proposer, run):
-            expression = expression_of(model, decoded)
-            if expression is None:
-                run.count("invalid")
-                continue
-            rank = (
-                _mean_squared_error(expression, *few) if self.mode == "numeric" else -decoded.log_probability
-            )
-            ranked.append((rank, expression))
-        ranked.sort(key=lambda pair: pair[0])
-        run.count("proposed", len(ranked))
-        chosen: list[tuple[float, Expression]] = []
-        for rank, expression in ranked:  # of one skeleton, the constants that fit best are refined
-            if expression.prefix not in seen and len(chosen) < self.n_refined:
-                seen.add(expression.prefix)
-                chosen.append((rank, expression))
-        return chosen if self.refinement == "none" else self._refined([e for _, e in chosen], few, run)
+        def score(candidate: Candidate) -> tuple[float, int]:
+            complexity = candidate.complexity or 0
+            nmse = float(candidate.loss or 0.0) / variance if variance else 0.0
+            if isinstance(candidate.model, Expression):
+                nmse = max(nmse, validated.get(candidate.model, 0.0))
+            return math.log10(max(nmse, EXACT)) + _TOKEN_WEIGHT * complexity, complexity
 
-    def _decode(self, proposer: Proposer, run: SearchRun) -> list[Decoded]:
-        mode = f"<{self.mode}>"
-        if self.decoding == "sampling":
-            return proposer.sample(
-                mode, self.n_candidates, temperature=self.temperature, deadline=run.deadline - 0.5
-            )
-        found: list[Decoded] = []
-        for row in range(self.n_bags):
-            if run.remaining < 0.5:
-                break
-            memory = proposer.memory[row : row + 1]
-            found += proposer.beam(mode, self.n_candidates, memory, deadline=run.deadline - 0.5)
-        return found
+        return min(front, key=score)
 
-    def _refined(
-        self, expressions: list[Expression], few: tuple[FloatArray, FloatArray], run: SearchRun
-    ) -> list[tuple[float, Expression]]:
-        if self.refinement == "random":
-            expressions = [e.with_constants(run.rng.normal(size=e.n_constants)) for e in expressions]
-        fits = fit_constants_many(
-            expressions, *few, n_starts=self.n_starts, rng=run.rng, deadline=run.deadline - 0.3
+    def _proposals(self, model: Foundation, X: FloatArray, y: FloatArray, run: SearchRun) -> Proposals:
+        return Proposals(
+            model,
+            X,
+            y,
+            run,
+            decoding=self.decoding,
+            n_bags=self.n_bags,
+            bag_size=self.bag_size,
+            n_candidates=self.n_candidates,
         )
-        found = [(fit.loss, fit.expression) for _, fit in fits if np.isfinite(fit.loss)]
-        run.count("fitted", len(found))
-        return sorted(found, key=lambda pair: pair[0])
 
-    def _refit(
-        self, best: list[tuple[float, Expression]], X: FloatArray, y: FloatArray, run: SearchRun
-    ) -> Iterator[Candidate]:
-        """Fit the best on all rows, starting from the constants found on few."""
-        if self.refinement == "none":
-            return
-        expressions = [expression for _, expression in best]
-        for _, fit in fit_constants_many(
-            expressions, X, y, scale_and_offset=False, n_starts=1, rng=run.rng, deadline=run.deadline - 0.1
-        ):
-            if np.isfinite(fit.loss):
-                yield Candidate(fit.expression, source="all rows")
+    def _screening(self, model: Foundation, X: FloatArray, y: FloatArray, run: SearchRun) -> Screening:
+        temperatures = (self.temperature,) * 2 + (1.5 * self.temperature,) * 2
+        schedule = Schedule(
+            _MODES[self.mode], temperatures, self.permutations, self.constants, self.residuals
+        )
+        return Screening(
+            self._proposals(model, X, y, run),
+            schedule,
+            max_rounds=self.max_rounds,
+            fit_rows=self.fit_rows,
+            n_starts=self.n_starts,
+        )
 
-
-def _mean_squared_error(expression: Expression, X: FloatArray, y: FloatArray) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        loss = float(np.mean((expression.evaluate(X) - y) ** 2))
-    return loss if np.isfinite(loss) else np.inf
+    def _ranking(self, model: Foundation, X: FloatArray, y: FloatArray, run: SearchRun) -> Ranking:
+        whitening = Whitening.of(X) if self.whiten else None
+        seen = X if whitening is None else np.ascontiguousarray(whitening.apply(X))
+        return Ranking(
+            self._proposals(model, seen, y, run),
+            "skeleton" if self.mode == "skeleton" else "numeric",
+            self.temperature,
+            Refining(self.refinement, self.n_refined, self.n_starts, self.closed_form),
+            whitening=whitening,
+            max_rounds=self.max_rounds,
+            fit_rows=self.fit_rows,
+        )
