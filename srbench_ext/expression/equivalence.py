@@ -275,6 +275,8 @@ def complexity_simplified(e: Expression, timeout_seconds: float = 10.0) -> int |
     int or None
         None if the time was over.
     """
+    if e.complexity == 1 and timeout_seconds > 0:  # a lone variable or number is not worth a child
+        return 1
     import sympy  # noqa: F401 - loaded here once, so that no child has to
 
     counts = results_within(timeout_seconds, _simplified_nodes, e)

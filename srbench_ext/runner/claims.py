@@ -162,7 +162,7 @@ class Claims:
             process = psutil.Process(int(claim["pid"]))
             if process.status() == psutil.STATUS_ZOMBIE:
                 return True
-            started = process.create_time()
+            started = float(process.create_time())
         except psutil.NoSuchProcess:
             return True
         return abs(started - float(claim["started"])) > 1.0  # the number was given to another process

@@ -16,20 +16,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from srbench_ext.errors import RecordError
 from srbench_ext.method import LOAD_ALLOWANCE
 from srbench_ext.record import Record, RunSpec, Status
+from srbench_ext.runner.descendants import Usage, descendants_of, usage_of
 from srbench_ext.runner.environment import THREAD_VARIABLES
-from srbench_ext.runner.server import Preload, kill_group
+from srbench_ext.runner.server import JOB, KILL, MESSAGE, Preload, kill_group
 from srbench_ext.runner.worker import Job
 
 __all__ = ["ForkServer", "Limits", "grace_seconds", "run_isolated"]
 
 _SERVER = "import sys; from srbench_ext.runner.server import main; main(sys.argv[1:])"
 _TICK = 0.1
-_CHILDREN_TICK = 1.0
+_FAMILY_TICK = 1.0
 _LOG_TAIL = 2000
 _MAX_LOG_BYTES = 10 * 2**20
 
@@ -51,12 +49,16 @@ class Limits:
         Resident memory of the process and its children.
     setup_seconds, score_seconds : float
         Of what comes before and after the fit.
+    cpu_seconds : float or None
+        Processor time of the fit, all threads and descendants together; None allows as much as the clock
+        does, which is what one thread can use.
     """
 
     max_seconds: float
     memory_bytes: float
     setup_seconds: float = 120.0
     score_seconds: float = 120.0
+    cpu_seconds: float | None = None
 
 
 class ForkServer:
@@ -81,9 +83,24 @@ class ForkServer:
             if self._process is None or self._process.poll() is not None:
                 self._start()
             assert self._control is not None
-            socket.send_fds(self._control, [b"j"], [theirs.fileno()])
+            socket.send_fds(self._control, [MESSAGE.pack(JOB, 0)], [theirs.fileno()])
         theirs.close()
         return ours
+
+    def kill(self, pid: int) -> None:
+        """Kill the child with this process id, and all that it has started."""
+        if sys.platform != "darwin" and self._tell(MESSAGE.pack(KILL, pid)):
+            return
+        for descendant in descendants_of(pid):
+            kill_group(descendant)
+        kill_group(pid)
+
+    def _tell(self, message: bytes) -> bool:
+        with self._lock, contextlib.suppress(OSError):
+            if self._control is not None and self._process is not None and self._process.poll() is None:
+                self._control.sendall(message)
+                return True
+        return False
 
     def close(self) -> None:
         """End the server; it kills the children that still run."""
@@ -133,7 +150,7 @@ def run_isolated(
         Once set, the child is killed and None is returned.
     """
     connection = server.start_job()
-    watch = _Watch(connection, job.spec, limits, Path(job.log))
+    watch = _Watch(server, connection, job.spec, limits, Path(job.log))
     try:
         with contextlib.suppress(OSError):  # a child that is dead already: its exit code says so
             connection.sendall((job.to_json() + "\n").encode())
@@ -147,7 +164,10 @@ def run_isolated(
 class _Watch:
     """Follows one child: its messages, its limits, its end."""
 
-    def __init__(self, connection: socket.socket, spec: RunSpec, limits: Limits, log: Path) -> None:
+    def __init__(
+        self, server: ForkServer, connection: socket.socket, spec: RunSpec, limits: Limits, log: Path
+    ) -> None:
+        self._server = server
         self._connection = connection
         self._spec = spec
         self._limits = limits
@@ -158,15 +178,17 @@ class _Watch:
         self._stage_started = time.monotonic()
         self._load_started: float | None = None
         self._loaded = 0.0
-        self._record: Record | None = None
+        self._record_text: str | None = None
         self._exit: int | None = None
+        self._done = False
         self._killed: tuple[Status, str] | None = None
-        self._children_checked = 0.0
+        self._family_checked = 0.0
+        self._cpu_before_fit = 0.0
 
     def until_end(self, cancelled: threading.Event) -> bool:
         """Follow the child until it ends or is killed; False when cancelled."""
         self._connection.settimeout(_TICK)
-        while self._exit is None and self._killed is None:
+        while not self._done and self._exit is None and self._killed is None:
             if cancelled.is_set():
                 return False
             try:
@@ -183,21 +205,17 @@ class _Watch:
         return True
 
     def kill(self) -> None:
-        """Kill what is left of the child's process group, grandchildren included."""
-        if self._pid is None:
-            return
-        for descendant in _descendants(self._pid):
-            with contextlib.suppress(psutil.Error):
-                descendant.kill()
-        kill_group(self._pid)
+        """Kill the child and all that it has started, unless it is at its end: then the server does."""
+        if self._pid is not None and self._exit is None and not self._done:
+            self._server.kill(self._pid)
 
     def outcome(self) -> Record:
         """Return the record of the run."""
-        record = self._record
+        record = None if self._record_text is None else Record.from_json(self._record_text)
         if record is not None and record.status != "ok":
             return replace(record, error=self._with_log(record.error or ""))
         if record is not None:
-            return record if self._exit == 0 else self._scoring_lost(record)
+            return record if self._done else self._scoring_lost(record)
         status, reason = self._killed or ("crash", self._death())
         return Record(self._spec, status, error=self._with_log(reason))
 
@@ -225,7 +243,7 @@ class _Watch:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             if line:
-                with contextlib.suppress(ValueError, RecordError):  # a line cut short by the child's death
+                with contextlib.suppress(ValueError):  # a line cut short by the child's death
                     self._handle(json.loads(line))
 
     def _handle(self, message: Mapping[str, Any]) -> None:
@@ -234,6 +252,8 @@ class _Watch:
             self._pid = int(message["pid"])
         elif "stage" in message:
             self._stage, self._stage_started = str(message["stage"]), now
+            if self._pid is not None:
+                self._cpu_before_fit = usage_of(self._pid, with_descendants=True).cpu_seconds
         elif "load" in message:
             if message["load"]:
                 self._load_started = now
@@ -241,7 +261,9 @@ class _Watch:
                 self._loaded += now - self._load_started
                 self._load_started = None
         elif "record" in message:
-            self._record = Record.from_json(message["record"])
+            self._record_text = str(message["record"])
+        elif "done" in message:
+            self._done = True
         elif "exit" in message:
             self._exit = int(message["exit"])
 
@@ -251,13 +273,15 @@ class _Watch:
         if now - self._stage_started > allowed:
             self._killed = ("timeout", f"Killed after {allowed:.1f} s in stage {self._stage!r}.")
             return
-        memory = self._memory(now)
-        if memory > self._limits.memory_bytes:
-            limit = self._limits.memory_bytes / 2**30
-            self._killed = (
-                "oom",
-                f"Killed at {memory / 2**30:.2f} GiB of memory; {limit:g} GiB are allowed.",
-            )
+        usage, limit = self._usage(now), self._limits.memory_bytes
+        if usage.memory_bytes > limit:
+            got = f"{usage.memory_bytes / 2**30:.2f} GiB of memory"
+            self._killed = ("oom", f"Killed at {got}; {limit / 2**30:g} GiB are allowed.")
+        elif self._stage == "fit":
+            allowed = allowed if self._limits.cpu_seconds is None else self._limits.cpu_seconds
+            if usage.cpu_seconds - self._cpu_before_fit > allowed:
+                reason = f"{allowed:.1f} s of processor time in stage 'fit'; a run has one thread"
+                self._killed = ("timeout", f"Killed after {reason}.")
         with contextlib.suppress(OSError):
             if self._log.stat().st_size > _MAX_LOG_BYTES:
                 os.truncate(self._log, 0)
@@ -271,25 +295,14 @@ class _Watch:
         seconds = self._limits.max_seconds
         return seconds + grace_seconds(seconds) + min(loading, LOAD_ALLOWANCE)
 
-    def _memory(self, now: float) -> float:
-        """Return the resident bytes of the child; those of its descendants are added now and then."""
+    def _usage(self, now: float) -> Usage:
+        """Return what the child uses; its descendants are added now and then."""
         if self._pid is None:
-            return 0.0
-        try:
-            memory = float(psutil.Process(self._pid).memory_info().rss)
-            if now - self._children_checked > _CHILDREN_TICK:
-                self._children_checked = now
-                memory += sum(process.memory_info().rss for process in _descendants(self._pid))
-        except psutil.Error:
-            return 0.0
-        return memory
-
-
-def _descendants(pid: int) -> list[psutil.Process]:
-    try:
-        return list(psutil.Process(pid).children(recursive=True))
-    except psutil.Error:
-        return []
+            return Usage(0.0, 0.0)
+        family = now - self._family_checked > _FAMILY_TICK
+        if family:
+            self._family_checked = now
+        return usage_of(self._pid, with_descendants=family)
 
 
 def _tail(path: Path) -> str:

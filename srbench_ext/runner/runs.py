@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ __all__ = ["Outcome", "Runner", "Workplace"]
 
 _NO_ADDRESS_LIMIT = frozenset({"torch"})
 """Packages that reserve far more address space than they use; memory is watched instead."""
+
+_WORTH_A_SYNC_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ class Runner:
             return Outcome(spec, "elsewhere")
         if not self._claims.acquire(spec.run_id):
             return Outcome(spec, "busy")
+        started = time.monotonic()
         try:
             if self._is_stored(spec.run_id, again):  # by the runner that had the claim until now
                 return Outcome(spec, "elsewhere")
@@ -132,7 +136,7 @@ class Runner:
                 spec.run_id
             ):  # this process slept so long that another one took the run
                 return Outcome(spec, "busy")
-            self._store.save(record)
+            self._store.save(record, durable=time.monotonic() - started > _WORTH_A_SYNC_SECONDS)
         finally:
             self._claims.release(spec.run_id)
         if record.status == "ok":
@@ -167,4 +171,6 @@ class Runner:
         memory = float(spec.protocol.values["memory_gb"]) * 2**30
         limits = Limits(max_seconds=spec.max_seconds, memory_bytes=memory)
         record = run_isolated(self._server, job, limits, self._cancelled)
-        return None if record is None else replace(record, environment=self._environment)
+        if record is None:
+            return None
+        return record if record.environment else replace(record, environment=self._environment)

@@ -1,9 +1,11 @@
 """The fork server: a process with the libraries loaded that forks one child a run.
 
-Started with the arguments ``FD PRELOAD``. Each byte that arrives on the control
-socket ``FD`` brings the socket of one job; the server forks, and the child reads the job from that socket
-(:mod:`srbench_ext.runner.worker`). When a child has ended the server writes ``{"exit": code}`` to its socket.
-When the control socket closes, because the parent is done or dead, every child's process group is killed.
+Started with the arguments ``FD PRELOAD``. A message on the control socket ``FD`` is a letter and a number:
+``j`` brings the socket of one job; ``k`` and a process id ask for a kill. The server keeps one child in
+reserve, forked before anybody asks; it gives the job's socket to that child, which reads the job from it
+(:mod:`srbench_ext.runner.worker`). When a child has ended, the server kills whatever the run has left behind
+and writes ``{"exit": code}`` to the job's socket. When the control socket closes, because the parent is done
+or dead, every run is killed.
 """
 
 from __future__ import annotations
@@ -16,16 +18,25 @@ import os
 import selectors
 import signal
 import socket
+import struct
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
 
 from srbench_ext.errors import SrbenchError
+from srbench_ext.runner import descendants
+from srbench_ext.runner.pages import merge_pages
 
-__all__ = ["Preload", "kill_group", "main"]
+__all__ = ["JOB", "KILL", "MESSAGE", "Preload", "kill_group", "main"]
 
-_PR_SET_PDEATHSIG = 1
+MESSAGE = struct.Struct("=cq")
+"""A letter and a number, on the control socket."""
+
+JOB, KILL = b"j", b"k"
 
 
 def main(arguments: list[str]) -> None:
@@ -33,7 +44,8 @@ def main(arguments: list[str]) -> None:
     control = socket.socket(fileno=int(arguments[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     _load(Preload(**json.loads(arguments[1])))
-    _Server(control).serve()
+    with tempfile.TemporaryDirectory(prefix="srbench-ext-", ignore_cleanup_errors=True) as scratch:
+        _Server(control, Path(scratch)).serve()
 
 
 def kill_group(pid: int) -> None:
@@ -68,90 +80,146 @@ def _load(preload: Preload) -> None:
     # pmlb reads tables; sympy is for scoring, which forks a child that must not wait for the import
     for module in ("srbench_ext.runner.worker", "pmlb", "sympy", *preload.modules):
         importlib.import_module(module)
+    from srbench_ext import registry
     from srbench_ext.data import load_suite
     from srbench_ext.expression import warm_up
-    from srbench_ext.registry import load_class
+    from srbench_ext.runner.environment import describe_environment
 
     for suite in preload.suites:
         load_suite(suite)
+    registry.names()  # reading what is installed takes longer than many a run
     for method in preload.methods:
         with contextlib.suppress(ImportError, SrbenchError):
-            load_class(method)
+            registry.load_class(method)
     warm_up()
+    describe_environment()
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     gc.collect()
     gc.freeze()  # the children share these pages
+    merge_pages()
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """A child: its process, the limit that marks its descendants, and the socket it hears of its job by."""
+
+    pid: int
+    mark: int | None
+    line: socket.socket
 
 
 class _Server:
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, scratch: Path) -> None:
         self._control = control
+        self._scratch = scratch
+        self._children: dict[int, _Child] = {}
         self._jobs: dict[int, socket.socket] = {}
+        self._spare: _Child | None = None
+        self._forked = 0
         self._wake_read, self._wake_write = socket.socketpair()
         self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
+        descendants.adopt_orphans()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
         signal.set_wakeup_fd(self._wake_write.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self._selector.register(self._control, selectors.EVENT_READ)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._fork_spare()
         while True:
             for key, _ in self._selector.select():
                 if key.fileobj is self._control:
-                    if not self._accept():
+                    if not self._obey():
                         return
                 else:
                     self._reap()
 
-    def _accept(self) -> bool:
-        data, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
-        if not data:
-            for pid in self._jobs:
+    def _obey(self) -> bool:
+        data, descriptors, _, _ = socket.recv_fds(self._control, MESSAGE.size, 1)
+        if len(data) < MESSAGE.size:
+            signal.set_wakeup_fd(-1)
+            for pid in self._children:
                 kill_group(pid)
+            descendants.kill_orphans(keep=frozenset())
             return False
-        job = socket.socket(fileno=descriptors[0])
-        server_pid = os.getpid()
+        letter, number = MESSAGE.unpack(data)
+        if letter == JOB:
+            self._start(socket.socket(fileno=descriptors[0]))
+        elif number in self._children:  # not reaped yet, so the number is still this child's
+            kill_group(number)
+        return True
+
+    def _start(self, job: socket.socket) -> None:
+        """Give the job to the child in reserve, and fork the next one while that works."""
+        while True:
+            child = self._spare or self._fork_spare()
+            self._spare = None
+            with contextlib.suppress(OSError):  # it was killed while it waited
+                socket.send_fds(child.line, [JOB], [job.fileno()])
+                break
+        self._jobs[child.pid] = job
+        self._fork_spare()
+
+    def _fork_spare(self) -> _Child:
+        self._forked += 1
+        server_pid, mark = os.getpid(), descendants.mark_number(self._forked)
+        ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            self._become_child(job, server_pid)
-        self._jobs[pid] = job
-        return True
+            ours.close()
+            self._become_child(theirs, mark, server_pid)
+        theirs.close()
+        self._spare = _Child(pid, mark, ours)
+        self._children[pid] = self._spare
+        return self._spare
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while self._wake_read.recv(4096):
                 pass
-        while self._jobs:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            job = self._jobs.pop(pid, None)
-            if job is None:
+        while (ended := _next_ended()) is not None:
+            if ended in self._children:
+                kill_group(ended)  # what is left of its group; not reaped yet, so the number is still its own
+            _, status = os.waitpid(ended, 0)
+            child = self._children.pop(ended, None)
+            if child is None:
                 continue
-            message = json.dumps({"exit": os.waitstatus_to_exitcode(status)})
-            # the child may have died within a line of its own
-            with contextlib.suppress(OSError):
-                job.sendall(f"\n{message}\n".encode())
-            job.close()
+            if self._spare is child:
+                self._spare = None
+            child.line.close()
+            job = self._jobs.pop(ended, None)
+            if job is not None:
+                message = json.dumps({"exit": os.waitstatus_to_exitcode(status)})
+                # the child may have died within a line of its own, and the parent may have what it wants
+                with contextlib.suppress(OSError):
+                    job.sendall(f"\n{message}\n".encode())
+                job.close()
+        descendants.kill_orphans(keep=self._children.keys(), marks={c.mark for c in self._children.values()})
 
-    def _become_child(self, job: socket.socket, server_pid: int) -> None:
-        """Run the job and end the process; never returns into the server's loop."""
+    def _become_child(self, line: socket.socket, mark: int | None, server_pid: int) -> NoReturn:
+        """Wait for a job, do it and end the process; never returns into the server's loop."""
         code = 70
         try:
             os.setsid()
-            _die_with_parent(server_pid)
+            descendants.die_with_parent(server_pid)
+            descendants.set_mark(mark)
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             self._selector.close()
             for other in (self._control, self._wake_read, self._wake_write, *self._jobs.values()):
                 other.close()
+            for child in self._children.values():
+                child.line.close()
             from srbench_ext.runner.worker import serve_job
 
-            serve_job(job)
+            data, descriptors, _, _ = socket.recv_fds(line, 1, 1)
+            line.close()
+            if data:
+                serve_job(socket.socket(fileno=descriptors[0]), self._scratch)
             code = 0
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
@@ -164,12 +232,10 @@ class _Server:
             os._exit(code)
 
 
-def _die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process when the server dies; elsewhere the server's own clean-up has to do."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(71)
+def _next_ended() -> int | None:
+    """Return a child that has ended and is not reaped yet."""
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if ended is None else ended.si_pid

@@ -74,8 +74,17 @@ class Store:
         """Return where the output of a run goes."""
         return self.logs / f"{run_id}.log"
 
-    def save(self, record: Record) -> Path:
-        """Write a record: to a temporary file first, renamed when it is whole and on the disk."""
+    def save(self, record: Record, *, durable: bool = True) -> Path:
+        """Write a record: to a temporary file first, renamed when it is whole.
+
+        Parameters
+        ----------
+        record : Record
+            Of a run that is over.
+        durable : bool
+            Whether to wait until it is on the disk. Without, a failure of the whole machine may cost the
+            records of the last seconds; their runs are done again then.
+        """
         text = record.to_json()
         self.records.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{record.run_id}-", suffix=".tmp", dir=self.records)
@@ -84,7 +93,8 @@ class Store:
                 file.write(text)
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
                 facts = _facts(os.fstat(file.fileno()))
             os.replace(temporary, self.path(record.run_id))
         except BaseException:

@@ -17,14 +17,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from srbench_ext.data import Problem, add_noise, load_table, seed_of, split_rows, stream
+from srbench_ext.data import Problem, add_noise, seed_of, split_rows, stream
 from srbench_ext.errors import DataError, MissingExtraError
 from srbench_ext.method import Candidate, FitResult, Method
 from srbench_ext.record import FormulaText, FrontPoint, Record, RunSpec, Status, spec_from_mapping
 from srbench_ext.registry import create
+from srbench_ext.runner.environment import describe_environment
 from srbench_ext.runner.protocol import RunRules
 from srbench_ext.runner.scoring import Rows, score_fit, score_recovery
 from srbench_ext.runner.support import problem_of
+from srbench_ext.runner.tables import kept_table
 
 __all__ = ["Job", "Prepared", "prepare", "serve_job", "work"]
 
@@ -81,8 +83,8 @@ class Channel:
         self.send(record=record.to_json())
 
 
-def serve_job(connection: socket.socket) -> None:
-    """Read one job from the socket and do it."""
+def serve_job(connection: socket.socket, scratch: Path | None = None) -> None:
+    """Read one job from the socket and do it; tables are kept for later runs in the scratch folder."""
     channel = Channel(connection)
     channel.send(pid=os.getpid())
     with connection.makefile("rb") as file:
@@ -91,15 +93,16 @@ def serve_job(connection: socket.socket) -> None:
     memory = _rules(job.spec).memory_gb * 2**30
     if job.address_space:
         _limit_address_space(int(memory))
-    work(job.spec, Path(job.cache) if job.cache else None, channel)
+    work(job.spec, Path(job.cache) if job.cache else None, channel, scratch)
+    channel.send(done=True)
 
 
-def work(spec: RunSpec, cache: Path | None, channel: Channel) -> None:
+def work(spec: RunSpec, cache: Path | None, channel: Channel, scratch: Path | None = None) -> None:
     """Do one run; every failure of the method becomes a typed record."""
     started = time.monotonic()
-    record = Record(spec, "error")
+    record = Record(spec, "error", environment=describe_environment())
     try:
-        prepared = prepare(spec, cache)
+        prepared = prepare(spec, cache, scratch)
         record = replace(record, data_sha256=prepared.data_sha256, truth=prepared.truth_text)
         method = create(
             spec.method, **spec.parameters, max_seconds=spec.max_seconds, random_state=prepared.method_seed
@@ -159,10 +162,10 @@ class Prepared:
     notes: dict[str, Any]
 
 
-def prepare(spec: RunSpec, cache: Path | None) -> Prepared:
+def prepare(spec: RunSpec, cache: Path | None, scratch: Path | None = None) -> Prepared:
     """Load the table, split it, scale it if the protocol says so, and add noise to the training targets."""
     problem = problem_of(spec)
-    table = load_table(problem, cache if spec.source_kind == "cache" else None)
+    table = kept_table(problem, cache if spec.source_kind == "cache" else None, scratch)
     if table.source != spec.source_kind:
         raise DataError(
             f"The plan says that {problem.suite}/{problem.name} comes from {spec.source_kind!r}, but it "

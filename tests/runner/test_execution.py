@@ -32,6 +32,7 @@ EXPECTED = {
     "garbage": "ok",
     "missing": "unsupported",
     "leftover": "ok",
+    "daemon": "ok",
     "slow_load": "ok",
     "not_defined_on_test_rows": "ok",
     "writes_input": "ok",
@@ -78,6 +79,26 @@ def test_a_hanging_run_and_its_children_are_killed(chaos):
     _, records, folder, _ = chaos
     assert "Killed after 2.5 s in stage 'fit'" in records["hang"].error
     assert wait_until(lambda: not alive(folder))
+
+
+def test_what_a_good_run_leaves_behind_is_killed(chaos):
+    _, records, folder, _ = chaos
+    assert {records[behaviour].status for behaviour in ("leftover", "daemon")} == {"ok"}
+    assert wait_until(lambda: not alive(folder))
+
+
+def test_processor_time_of_all_processes_counts(tmp_path):
+    spec = chaos_plan("many_processes", tmp_path)[0]
+    server = ForkServer()
+    try:
+        job = Job(spec, None, str(tmp_path / "log"), address_space=False)
+        limits = Limits(max_seconds=300.0, memory_bytes=2**30, cpu_seconds=1.0)
+        record = run_isolated(server, job, limits, threading.Event())
+        assert record.status == "timeout"
+        assert "Killed after 1.0 s of processor time in stage 'fit'" in record.error
+        assert wait_until(lambda: not alive(tmp_path))
+    finally:
+        server.close()
 
 
 def test_output_cannot_forge_messages(chaos):

@@ -68,7 +68,7 @@ def test_standardising_uses_the_training_rows_of_tables_without_a_truth(monkeypa
 
     problem = load_suite("strogatz").problems[0]
     monkeypatch.setattr(worker, "problem_of", lambda s: replace(problem, formula=None))
-    monkeypatch.setattr(worker, "load_table", lambda p, cache: load_table(problem, cache))
+    monkeypatch.setattr(worker, "kept_table", lambda p, cache, scratch: load_table(problem, cache))
     prepared = prepare(one, None)
     assert prepared.notes["scaling"]
     assert prepared.train.y.mean() == pytest.approx(0, abs=1e-12)

@@ -86,6 +86,26 @@ class ChaosRegressor(Method):
         self._leave(child.pid)
         yield Candidate(Expression(("x0",)))
 
+    def _daemon(self, X, run):
+        """Leave a process that has neither the group nor the parent of the run, and never called exec."""
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.write(writing, str(os.getpid()).encode())
+                time.sleep(600)
+            os._exit(0)
+        self._leave(int(os.read(reading, 20)))
+        yield Candidate(Expression(("x0",)))
+
+    def _many_processes(self, X, run):
+        """Use more processor time than the clock shows; little enough for each process alone."""
+        code = "import time\nend = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
+        for child in [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]:
+            self._leave(child.pid)
+            child.wait()
+        yield from ()
+
     def _slow(self, X, run):
         self._leave(os.getpid())
         time.sleep(0.7)
