@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.expression import Expression
+from srbench_ext.expression.core import subtree_end
 from srbench_ext.expression.operators import is_variable, variable_index
 from srbench_ext.search.surrogate import View, degree_within, surrogate_error, surrogate_slopes, views
 
@@ -68,12 +69,24 @@ class Column:
         return Column(tuple((tokens, power) for tokens, power in found.items() if power))
 
     def tokens(self) -> tuple[str, ...]:
-        """Return the prefix tokens: factors above, factors below."""
-        above = [_power(tokens, power) for tokens, power in self.powers if power > 0]
-        below = [_power(tokens, -power) for tokens, power in self.powers if power < 0]
-        if not below:
-            return _product(above)
-        return ("div", *_product(above), *_product(below)) if above else ("inv", *_product(below))
+        """Return the prefix tokens: factors above, factors below, half powers under one root."""
+        half = Fraction(1, 2)
+        rooted = Column(
+            tuple((t, Fraction(1 if p > 0 else -1)) for t, p in self.powers if p.denominator == 2)
+        )
+        whole = [(t, p - (half if p > 0 else -half) * (p.denominator == 2)) for t, p in self.powers]
+        if rooted.powers:
+            whole = [pair for pair in whole if pair[1]]
+            return _quotient([*whole, (("sqrt", *rooted.tokens()), Fraction(1))])
+        return _quotient(whole)
+
+
+def _quotient(powers: list[tuple[tuple[str, ...], Fraction]]) -> tuple[str, ...]:
+    above = [_power(tokens, power) for tokens, power in powers if power > 0]
+    below = [_power(tokens, -power) for tokens, power in powers if power < 0]
+    if not below:
+        return _product(above)
+    return ("div", *_product(above), *_product(below)) if above else ("inv", *_product(below))
 
 
 def _product(factors: list[tuple[str, ...]]) -> tuple[str, ...]:
@@ -84,16 +97,8 @@ def _product(factors: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _power(tokens: tuple[str, ...], power: Fraction) -> tuple[str, ...]:
-    if power.denominator == 2:
-        root = ("sqrt", *tokens)
-        whole = _power(tokens, power - Fraction(1, 2)) if power > 1 else ()
-        return ("mul", *whole, *root) if whole else root
-    named: dict[Fraction, tuple[str, ...]] = {Fraction(1): (), Fraction(2): ("pow2",), Fraction(3): ("pow3",)}
-    if power in named:
-        return (*named[power], *tokens)
-    if power.denominator == 1:
-        return ("pow", *tokens, str(power.numerator))
-    return ("pow", *tokens, "div", str(power.numerator), str(power.denominator))
+    named = {1: (), 2: ("pow2",), 3: ("pow3",)}
+    return (*named[power], *tokens) if power in named else ("pow", *tokens, str(power))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +142,15 @@ class Reduction:
     def _scaled(self, tokens: tuple[str, ...]) -> tuple[str, ...]:
         if not self.factor.powers:
             return tokens
-        above = Column(tuple(pair for pair in self.factor.powers if pair[1] > 0))
-        below = Column(tuple((tokens, -power) for tokens, power in self.factor.powers if power < 0))
-        if above.powers:
-            tokens = above.tokens() if tokens == ("1",) else ("mul", *above.tokens(), *tokens)
-        return ("div", *tokens, *below.tokens()) if below.powers else tokens
+        factor = self.factor.tokens()
+        if tokens == ("1",):
+            return factor
+        if factor[0] == "inv":
+            return ("div", *tokens, *factor[1:])
+        if factor[0] == "div":  # a/b f as a f/b
+            end = subtree_end(factor, 1)
+            return ("div", "mul", *factor[1:end], *tokens, *factor[end:])
+        return ("mul", *factor, *tokens)
 
 
 @dataclass(frozen=True, slots=True)
