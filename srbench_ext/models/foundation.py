@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from srbench_ext.errors import ConfigError
 from srbench_ext.models.encoders import POINT_FEATURES
 from srbench_ext.models.pretrained import LENGTHS, Pretrained, TensorBatch, token_losses, tokens_by_length
+from srbench_ext.models.statistics import TABLE_STATISTICS, table_statistics
 from srbench_ext.models.tokens import MODES, Vocabulary
 from srbench_ext.models.transformer import Block
 
@@ -39,6 +40,8 @@ class FoundationConfig:
         Longest sequence, the mode token included.
     digits : int
         Decimal digits of a predicted mantissa.
+    statistics_length : int
+        Places of the memory that hold statistics of the table; 0 in weights that were trained without.
     """
 
     width: int = 192
@@ -51,6 +54,7 @@ class FoundationConfig:
     memory_length: int = 16
     max_length: int = 112
     digits: int = 4
+    statistics_length: int = 0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> FoundationConfig:
@@ -95,6 +99,15 @@ class Foundation(Pretrained):
         self.point_norm = nn.LayerNorm(c.width)
         self.queries = nn.Parameter(torch.empty(c.memory_length, c.width))
         self.pool = Block(c.width, c.heads, c.hidden, own=False, memory=True)
+        self.statistics_in = (
+            nn.Sequential(
+                nn.Linear(TABLE_STATISTICS, 2 * c.width),
+                nn.GELU(),
+                nn.Linear(2 * c.width, c.statistics_length * c.width),
+            )
+            if c.statistics_length
+            else None
+        )
         self.memory_blocks = nn.ModuleList(Block(c.width, c.heads, c.hidden) for _ in range(c.memory_layers))
         self.memory_norm = nn.LayerNorm(c.width)
         self.tokens = nn.Embedding(len(self.vocabulary), c.width)
@@ -117,7 +130,7 @@ class Foundation(Pretrained):
                 nn.init.normal_(parameter, std=0.02 / depth**0.5)
         nn.init.normal_(self.tokens.weight, std=0.02)
         nn.init.normal_(self.positions, std=0.02)
-        nn.init.normal_(self.queries, std=1.0)
+        nn.init.normal_(self.queries, std=1.0 if self.statistics_in is None else 0.02)
 
     def encode(self, features: Tensor) -> Tensor:
         """Return the memory (B, M, D) of points (B, N, F)."""
@@ -127,6 +140,9 @@ class Foundation(Pretrained):
         assert isinstance(self.pool.memory, nn.Module)
         kv = self.pool.memory.keys_values(self.point_norm(x))
         x, _ = self.pool(self.queries.expand(len(features), -1, -1), memory=kv)
+        if self.statistics_in is not None:
+            told = self.statistics_in(table_statistics(features))
+            x = torch.cat([x, told.unflatten(-1, (self.config.statistics_length, -1)).to(x.dtype)], dim=1)
         for block in self.memory_blocks:
             x, _ = block(x)
         return self.memory_norm(x)  # type: ignore[no-any-return]
