@@ -154,6 +154,31 @@ def test_run_then_report_then_nothing_left_to_run(call, tmp_path):
     assert call(*arguments)[1].startswith("0 runs done, 1 stored before")
 
 
+def test_packed_runs_are_reported_and_not_run_again(call, tmp_path):
+    out_folder = tmp_path / "out"
+    arguments = ("run", "--method", "first-column", "--only", "strogatz_vdp2", "--out", out_folder)
+    call(*arguments)
+    before = call("report", out_folder, "--json")[1]
+    assert call("pack", out_folder)[1].startswith("1 records in 1 files")
+    assert [path.name for path in (out_folder / "records").iterdir()] == ["first-column.jsonl.xz"]
+    assert call("report", out_folder, "--json")[1] == before
+    assert call(*arguments)[1].startswith("0 runs done, 1 stored before")
+    assert call("pack", out_folder, "--undo")[1] == "1 records unpacked\n"
+    assert call("report", out_folder, "--json")[1] == before
+
+
+def test_an_unknown_rule_for_failures_is_one_message_and_exit_code_2(call, tmp_path):
+    code, _, err = call("report", tmp_path, "--failures", "zero")
+    assert code == 2
+    assert "must be one of miss, drop, worst-rank" in err
+
+
+def test_packing_a_folder_without_records_says_so(call, tmp_path):
+    code, _, err = call("pack", tmp_path)
+    assert code == 1
+    assert "holds no records" in err
+
+
 def test_report_of_a_folder_without_records_says_what_to_do(call, tmp_path):
     code, _, err = call("report", tmp_path)
     assert code == 1
