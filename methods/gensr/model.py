@@ -21,19 +21,23 @@ from srbench_ext.models.pretrained import LENGTHS, TensorBatch, token_losses, to
 __all__ = ["Gaussian", "GenSRConfig", "GenSRNet", "build", "divergence"]
 
 LARGEST_LOG_VARIANCE = 8.0
-"""Log variances are cut at this size; the released code has no bound, and overflows without one."""
+"""Log variances are cut at this size; the released code has no bound."""
+
+FIRST_LOG_VARIANCE = -3.0
+"""Of both branches when training begins: narrow beside means of unit variance."""
+
+SMALLEST_COMPONENT = 0.003
+"""Principal components are scaled to one, smaller ones than this share of the first by that share alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class GenSRConfig(FoundationConfig):
-    """Sizes of the network and weights of its loss; the defaults have 5.4 million parameters.
+    """Sizes of the network and weights of its loss; the defaults have 5.1 million parameters.
 
     Attributes
     ----------
     latent : int
         Dimensions of the latent space.
-    bottleneck : int
-        Width of the layer between the pooled memory and the Gaussians.
     slots : int
         Vectors that a point of the latent space is expanded to, for the decoder to attend to.
     kl_weight, kl_steps : float, int
@@ -49,12 +53,11 @@ class GenSRConfig(FoundationConfig):
         branches, which leaves a fourteenth of the deviation.
     """
 
-    latent: int = 128
-    bottleneck: int = 256
+    latent: int = 64
     slots: int = 16
-    kl_weight: float = 0.05
-    kl_steps: int = 300
-    free_nats: float = 0.01
+    kl_weight: float = 0.03
+    kl_steps: int = 1000
+    free_nats: float = 0.05
     prior_weight: float = 1.0
     prior_samples: int = 200
     posterior_samples: int = 1
@@ -68,7 +71,7 @@ class Gaussian(NamedTuple):
 
     def draw(self, n_averaged: int) -> Tensor:
         """Return the average of ``n_averaged`` draws each, (B, L), drawn at once from its distribution."""
-        deviation = (0.5 * self.log_variance).exp() / n_averaged**0.5
+        deviation: Tensor = (0.5 * self.log_variance).exp() / n_averaged**0.5
         return self.mean + deviation * torch.randn_like(self.mean)
 
 
@@ -100,41 +103,64 @@ class GenSRNet(Foundation):
         super().__init__(config)
         c = config
         self.of_formula = nn.Parameter(torch.zeros(c.width))
-        self.narrow = nn.Sequential(nn.Linear(c.memory_length * c.width, c.bottleneck), nn.GELU())
-        self.prior = nn.Linear(c.bottleneck, 2 * c.latent)
-        self.posterior = nn.Linear(c.bottleneck, 2 * c.latent)
+        self.prior = nn.Linear(c.memory_length * c.width, 2 * c.latent)
+        self.posterior = nn.Linear(c.memory_length * c.width, 2 * c.latent)
         self.expand = nn.Linear(c.latent, c.slots * c.width)
-        self.refine = nn.Linear(c.width, c.width)
         self.slot_norm = nn.LayerNorm(c.width)
+        self.refine = nn.Linear(c.width, c.width)
         self._initialise_bottleneck()
 
     def _initialise_bottleneck(self) -> None:
         nn.init.normal_(self.of_formula, std=0.02)
-        for layer in (self.narrow[0], self.prior, self.expand, self.refine):
-            assert isinstance(layer, nn.Linear)
+        for layer in (self.prior, self.expand):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
-        with torch.no_grad():  # narrow at first, and both branches alike
-            self.prior.weight[self.config.latent :].mul_(0.1)
-            self.prior.bias[self.config.latent :].fill_(-2.0)
+        nn.init.zeros_(self.refine.weight)
+        nn.init.zeros_(self.refine.bias)
+        self._narrow()
+
+    def _narrow(self) -> None:
+        """Give both branches the means of the prior and one small variance."""
+        with torch.no_grad():
+            self.prior.weight[self.config.latent :] = 0.0
+            self.prior.bias[self.config.latent :] = FIRST_LOG_VARIANCE
         self.posterior.load_state_dict(self.prior.state_dict())
 
-    def start_from(self, foundation: Foundation) -> None:
-        """Take over the layers that a foundation model has too.
+    @torch.no_grad()
+    def start_from(self, foundation: Foundation, features: Tensor) -> None:
+        """Take over a foundation model, with its memory's principal components as the latent space.
+
+        Parameters
+        ----------
+        foundation : Foundation
+            Of the same width, layers and memory length.
+        features : Tensor of shape (K, N, F)
+            Points of more examples than the latent space has dimensions.
 
         Raises
         ------
         WeightsError
             If the foundation model has other sizes or other layers.
         """
+        c = self.config
         state, given = self.state_dict(), foundation.state_dict()
         unfit = sorted(k for k, v in given.items() if k not in state or state[k].shape != v.shape)
-        if unfit:
+        if unfit or c.slots != c.memory_length:
             raise WeightsError(
-                f"The foundation model does not fit GenSR's network: {unfit[:3]} differ. "
-                "Use one of the same width, layers and vocabulary."
+                f"The foundation model does not fit GenSR's network: {unfit[:3] or 'number of slots'}. "
+                "Use one of the same width, layers, memory length and vocabulary."
             )
         self.load_state_dict({**state, **given})
+        memory = foundation.encode(features).flatten(1)
+        centre = memory.mean(0)
+        _, sizes, components = torch.linalg.svd(memory - centre, full_matrices=False)
+        sizes = (sizes[: c.latent] / len(memory) ** 0.5).clamp(min=SMALLEST_COMPONENT * sizes[0])
+        directions = components[: c.latent]  # (L, M * D)
+        self.prior.weight[: c.latent] = directions / sizes[:, None]
+        self.prior.bias[: c.latent] = -(directions @ centre) / sizes
+        self.expand.weight.copy_((directions * sizes[:, None]).T)
+        self.expand.bias.copy_(centre)
+        self._narrow()
 
     # ---------------------------------------------------------------- encoder
     def prior_of(self, features: Tensor) -> Gaussian:
@@ -162,7 +188,7 @@ class GenSRNet(Foundation):
         return self._gaussian(self.prior, pooled[:, 0]), self._gaussian(self.posterior, pooled[:, 1])
 
     def _pooled(self, x: Tensor, seen: Tensor | None) -> Tensor:
-        """Pool (B, S, D) by the learned queries once for each branch of ``seen`` (B, P, S): (B, P, W)."""
+        """Pool (B, S, D) by the learned queries once for each branch of ``seen`` (B, P, S): (B, P, M * D)."""
         pool, n_queries = self.pool, len(self.queries)
         assert pool.memory is not None
         assert pool.norm_memory is not None
@@ -175,18 +201,17 @@ class GenSRNet(Foundation):
         memory = memory.reshape(len(x) * branches, n_queries, -1)
         for block in self.memory_blocks:
             memory, _ = block(memory)
-        narrow: Tensor = self.narrow(self.memory_norm(memory).flatten(1))
-        return narrow.view(len(x), branches, -1)
+        return self.memory_norm(memory).reshape(len(x), branches, -1)  # type: ignore[no-any-return]
 
-    def _gaussian(self, head: nn.Linear, narrow: Tensor) -> Gaussian:
-        mean, log_variance = head(narrow).float().chunk(2, dim=-1)
+    def _gaussian(self, head: nn.Linear, pooled: Tensor) -> Gaussian:
+        mean, log_variance = head(pooled).float().chunk(2, dim=-1)
         return Gaussian(mean, log_variance.clamp(-LARGEST_LOG_VARIANCE, LARGEST_LOG_VARIANCE))
 
     # ---------------------------------------------------------------- decoder
     def memory_of(self, z: Tensor) -> Tensor:
         """Return the memory (B, S, D) that the decoder attends to, of latent points (B, L)."""
-        slots = nn.functional.gelu(self.expand(z)).view(len(z), self.config.slots, -1)
-        return self.slot_norm(self.refine(slots))  # type: ignore[no-any-return]
+        slots = self.expand(z).view(len(z), self.config.slots, -1)
+        return slots + self.refine(nn.functional.gelu(self.slot_norm(slots)))  # type: ignore[no-any-return]
 
     def encode(self, features: Tensor) -> Tensor:
         """Return the memory (B, S, D) of the prior mean of points (B, N, F)."""
@@ -228,4 +253,6 @@ class GenSRNet(Foundation):
 
 def build(values: dict[str, Any]) -> GenSRNet:
     """Make the network of a card."""
-    return GenSRNet(GenSRConfig.from_dict(values))
+    config = GenSRConfig.from_dict(values)
+    assert isinstance(config, GenSRConfig)
+    return GenSRNet(config)

@@ -6,14 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from srbench_ext.corpus import Corpus, benchmark_audit, load_mixture
-from srbench_ext.models.batches import BatchPlan
+from srbench_ext.models.batches import BatchPlan, Pools
 from srbench_ext.models.checkpoint import load_foundation
 from srbench_ext.models.training import TrainingConfig, train_release
 
 from .model import GenSRConfig, GenSRNet
 
 __all__ = ["main"]
+
+START = BatchPlan(batch_size=128, batches_per_pool=8, modes=(1.0, 0.0, 0.0), many_share=0.0)
+START_SEED = 990_002
+"""Examples whose memories' principal components span the first latent space."""
 
 CONFIG = TrainingConfig(
     warmup_steps=100, plan=BatchPlan(batch_size=32, batches_per_pool=32, modes=(1.0, 0.0, 0.0))
@@ -32,14 +38,16 @@ def main(
     if minutes is None and examples is None:
         minutes = 120.0
     start = load_foundation() if examples is None else None
+    corpus = Corpus(load_mixture(), benchmark_audit())
 
     def build() -> GenSRNet:
         net = GenSRNet(GenSRConfig())
         if start is not None:
-            net.start_from(start[0])
+            foundation, pools = start[0], Pools(corpus, START, net.encoder(), START_SEED, 0)
+            features = [torch.from_numpy(batch.features) for batch in pools.pool(0).batches]
+            net.start_from(foundation, torch.cat(features))
         return net
 
-    corpus = Corpus(load_mixture(), benchmark_audit())
     card = train_release(
         out, corpus, build, name="gensr", minutes=minutes, examples=examples, resume=resume, config=CONFIG
     )

@@ -1,0 +1,103 @@
+"""What a latent point is worth: the best of the formulas it decodes to, on the shared archive."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench_ext.search import Archive, Entry
+
+__all__ = ["Duplicates", "Fitness", "Scorer", "released_fitness"]
+
+FloatArray = NDArray[np.float64]
+Formula = tuple[str, ...]
+Fitness = Literal["log", "r2"]
+Duplicates = Literal["cached", "zero"]
+
+
+def released_fitness(nmse: float, complexity: int, tokens_per_unit: float = 400.0) -> float:
+    """Return the fitness of the released code: R², less complexity / 400 where R² is at least 0.5."""
+    r2 = max(0.0, 1.0 - nmse)
+    return r2 if r2 < 0.5 else max(0.0, r2 - complexity / tokens_per_unit)
+
+
+class Scorer:
+    """Scores what latent points decode to; every skeleton is fitted once.
+
+    Parameters
+    ----------
+    archive : Archive
+        Fits constants and keeps every formula.
+    fitness : {"log", "r2"}
+        Order of the archive (logarithm of the error, plus a little a token), or :func:`released_fitness`.
+    duplicates : {"cached", "zero"}
+        A skeleton seen in an earlier generation keeps its score, or is worth nothing, as in the
+        released code, which drives its search away from what it knows to be good.
+    tokens_per_unit : float
+        Tokens that cost as much as an R² of one, of ``r2``.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        *,
+        fitness: Fitness = "log",
+        duplicates: Duplicates = "cached",
+        tokens_per_unit: float = 400.0,
+    ) -> None:
+        self.archive, self.fitness, self.duplicates = archive, fitness, duplicates
+        self.tokens_per_unit = tokens_per_unit
+        self.best: Entry | None = None
+        self._best_score = np.inf
+        self._entries: dict[Formula, Entry | None] = {}
+        self._spent: set[Formula] = set()
+
+    def score(
+        self,
+        decoded: list[list[Formula]],
+        origin: str,
+        *,
+        deadline: float | None = None,
+        remember: bool = True,
+    ) -> FloatArray:
+        """Return the scores (P,) of the points that decode to these formulas; lower is better.
+
+        Parameters
+        ----------
+        decoded : list of list of tuple of str
+            Skeletons of each point.
+        origin : str
+            Kept with new entries of the archive.
+        deadline : float, optional
+            A ``time.monotonic()`` after which no more constants are fitted.
+        remember : bool
+            Whether a later generation sees these skeletons as duplicates. (The released code forgets
+            those of the first population.)
+        """
+        asked = dict.fromkeys(formula for row in decoded for formula in row)
+        fresh = [formula for formula in asked if formula not in self._entries]
+        self.archive.submit(fresh, origin, deadline=deadline)
+        for formula in fresh:
+            self._entries[formula] = self.archive.find(formula)
+        scores = np.array([min((self._score(f) for f in row), default=np.inf) for row in decoded])
+        if remember:
+            self._spent.update(asked)
+        return scores
+
+    def _score(self, formula: Formula) -> float:
+        entry = self._entries[formula]
+        score = self._of(entry)
+        if entry is not None and score < self._best_score:
+            self.best, self._best_score = entry, score
+        if self.duplicates == "zero" and formula in self._spent:
+            return 0.0
+        return score
+
+    def _of(self, entry: Entry | None) -> float:
+        if entry is None:
+            return 0.0 if self.fitness == "r2" else np.inf
+        if self.fitness == "log":
+            return entry.score
+        return -released_fitness(entry.nmse_fit, entry.complexity, self.tokens_per_unit)

@@ -1,0 +1,206 @@
+"""The search of a table's latent space: localise, then generations of an optimiser, with restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench_ext.method import SearchRun
+from srbench_ext.search import Archive, Entry
+
+from .optimisers import CovarianceStrategy, DiagonalStrategy, Optimiser, RandomSearch, prior_shape
+from .scoring import Duplicates, Fitness, Scorer
+from .space import LatentSpace, Start, localise
+
+__all__ = ["LatentSearch", "OptimiserName", "Scale", "Settings"]
+
+FloatArray = NDArray[np.float64]
+OptimiserName = Literal["separable", "full", "released", "random", "none"]
+Scale = Literal["prior", "unit"]
+
+EARLY_R2 = 0.99
+"""R² that ends the released search in its first generations, where ``stop_r2`` does not yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Parameters of the search; :class:`srbench_ext.methods.gensr.method.GenSR` says what they mean."""
+
+    optimiser: OptimiserName
+    population: int
+    parents: int
+    step_size: float
+    scale: Scale
+    kept_dimensions: int | None
+    bag_size: int
+    n_bags: int
+    n_noisy: int
+    n_perturbed: int
+    n_samples: int
+    temperature: float
+    fitness: Fitness
+    duplicates: Duplicates
+    tokens_per_unit: float
+    patience: int
+    max_generations: int | None
+    max_decodes: int | None
+    stop_r2: float | None
+    stop_generation: int
+
+
+class LatentSearch:
+    """Searches the latent space for one table.
+
+    Parameters
+    ----------
+    settings : Settings
+    space : LatentSpace
+    archive : Archive
+        Receives every formula.
+    table : tuple of ndarray
+        X (n, d) and y (n,).
+    run : SearchRun
+        Its generator is the only source of randomness; it receives the counts.
+    deadline : float
+        A ``time.monotonic()`` at which the search ends.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        space: LatentSpace,
+        archive: Archive,
+        table: tuple[FloatArray, FloatArray],
+        run: SearchRun,
+        deadline: float,
+    ) -> None:
+        self.settings, self.space, self.archive, self.run = settings, space, archive, run
+        self.table, self.deadline = table, deadline
+        self.scorer = Scorer(
+            archive,
+            fitness=settings.fitness,
+            duplicates=settings.duplicates,
+            tokens_per_unit=settings.tokens_per_unit,
+        )
+        self.generation = self.decoded = self.idle = 0
+        self._reported: Entry | None = None
+
+    def generations(self) -> Generator[Entry, None, None]:
+        """Yield every better formula, until :attr:`finished`."""
+        while not self.finished:
+            start = self._localise()
+            yield from self._try(start.points[:1], "direct", remember=False)
+            first = start.points[: start.n_direct] if self.settings.optimiser == "none" else start.points
+            scores = yield from self._try(first, "localised", remember=False)
+            self.run.count("starts")
+            if self.settings.optimiser == "none":
+                return
+            yield from self._climb(self._optimiser(start, scores))
+
+    def _climb(self, optimiser: Optimiser) -> Generator[Entry, None, None]:
+        """Go on from one start until the optimiser has converged or patience is out."""
+        self.idle = 0
+        while not (self.finished or optimiser.finished or 0 < self.settings.patience <= self.idle):
+            points = optimiser.ask()
+            scores = yield from self._try(points, "search")
+            optimiser.tell(points, scores)
+            self.generation += 1
+
+    @property
+    def finished(self) -> bool:
+        """Whether the time, the budget or what there is to find has run out."""
+        settings = self.settings
+        if time.monotonic() >= self.deadline or self.archive.exact:
+            return True
+        limits = (
+            (settings.max_generations, self.generation),
+            (settings.max_decodes, self.decoded),
+        )
+        if any(limit is not None and reached >= limit for limit, reached in limits):
+            return True
+        best = self.scorer.best
+        if settings.stop_r2 is None or best is None:
+            return False
+        needed = settings.stop_r2 if self.generation >= settings.stop_generation else EARLY_R2
+        return 1.0 - best.nmse_fit > needed
+
+    def conclude(self) -> None:
+        """Keep the counts of the search, and how good the direct decode was beside the best."""
+        run = self.run
+        run.count("generations", self.generation)
+        run.count("decoded", self.decoded)
+        run.count("evaluated", self.archive.n_evaluated)
+        for reason, count in self.archive.rejected.items():
+            run.count(f"rejected: {reason}", count)
+        direct, best = self.archive.best(["direct"]), self.archive.best()
+        if direct is not None:
+            run.note("direct_score", direct.score)
+        if best is not None:
+            run.note("best_score", best.score)
+            run.note("best_origin", best.origin)
+
+    def _localise(self) -> Start:
+        settings = self.settings
+        return localise(
+            self.space,
+            *self.table,
+            self.run.rng,
+            bag_size=settings.bag_size,
+            n_bags=settings.n_bags,
+            n_noisy=settings.n_noisy,
+            n_perturbed=settings.n_perturbed,
+            unit=settings.scale == "unit",
+        )
+
+    def _optimiser(self, start: Start, scores: FloatArray) -> Optimiser:
+        """Return the optimiser; all but the released one start at the best point of the first population."""
+        settings, rng = self.settings, self.run.rng
+        if settings.optimiser == "released":
+            shape = prior_shape(start.log_variances, scores, settings.parents)
+            released = DiagonalStrategy(
+                start.mean,
+                shape,
+                settings.population,
+                settings.parents,
+                settings.step_size,
+                rng,
+                settings.kept_dimensions,
+            )
+            released.tell(start.points, scores)
+            return released
+        centre = start.points[int(np.argmin(scores))]
+        if settings.optimiser == "random":
+            return RandomSearch(centre, start.deviation, settings.population, rng)
+        return CovarianceStrategy(
+            centre,
+            start.deviation,
+            settings.population,
+            settings.step_size,
+            rng,
+            separable=settings.optimiser == "separable",
+        )
+
+    def _try(
+        self, points: FloatArray, origin: str, *, remember: bool = True
+    ) -> Generator[Entry, None, FloatArray]:
+        """Decode and score points (P, L), yield the best formula if it is new, return the scores (P,)."""
+        settings = self.settings
+        scores = np.full(len(points), np.inf)
+        if settings.max_decodes is not None:
+            points = points[: max(0, settings.max_decodes - self.decoded)]
+        decoded = self.space.decode(
+            points, n_samples=settings.n_samples, temperature=settings.temperature, deadline=self.deadline
+        )
+        self.decoded += len(points)
+        scores[: len(points)] = self.scorer.score(decoded, origin, deadline=self.deadline, remember=remember)
+        best = self.archive.best()
+        self.idle += 1
+        if best is not None and best is not self._reported:
+            self._reported, self.idle = best, 0
+            yield best
+        return scores

@@ -1,0 +1,489 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from srbench_ext.corpus import Audit, Corpus, load_mixture
+from srbench_ext.errors import ConfigError, InputError, WeightsError
+from srbench_ext.method import SearchRun
+from srbench_ext.methods.gensr import train
+from srbench_ext.methods.gensr.health import Health, free_greedy, measure, validity
+from srbench_ext.methods.gensr.method import WEIGHTS
+from srbench_ext.methods.gensr.model import Gaussian, GenSRConfig, GenSRNet, build, divergence
+from srbench_ext.methods.gensr.optimisers import (
+    CovarianceStrategy,
+    DiagonalStrategy,
+    RandomSearch,
+    prior_shape,
+)
+from srbench_ext.methods.gensr.scoring import Scorer, released_fitness
+from srbench_ext.methods.gensr.search import LatentSearch, Settings
+from srbench_ext.methods.gensr.space import LatentSpace, localise
+from srbench_ext.models.batches import BatchPlan, Pools
+from srbench_ext.models.checkpoint import load_foundation, load_weights
+from srbench_ext.models.encoders import POINT_FEATURES
+from srbench_ext.models.foundation import Foundation, FoundationConfig
+from srbench_ext.models.pretrained import TensorBatch
+from srbench_ext.models.training import Trainer, TrainingConfig
+from srbench_ext.registry import create
+from srbench_ext.search import Archive
+from srbench_ext.testing import MethodContract
+
+FEW = {"population": 12, "parents": 4, "n_bags": 2, "n_noisy": 2, "n_perturbed": 4, "max_generations": 3}
+ENDLESS = {"max_generations": None}
+SIZES = {
+    "width": 16,
+    "heads": 2,
+    "hidden": 16,
+    "point_hidden": 16,
+    "point_layers": 1,
+    "memory_layers": 1,
+    "decoder_layers": 2,
+    "memory_length": 3,
+}
+CONFIG = GenSRConfig(**SIZES, latent=6, slots=3)
+PLAN = BatchPlan(batch_size=4, batches_per_pool=3, modes=(1.0, 0.0, 0.0), few_points=(5, 8), many_share=0.0)
+
+
+class TestGenSRContract(MethodContract):
+    method_name = "gensr"
+    parameters = FEW
+    deadline_parameters = ENDLESS
+    deadline_grace = 0.5
+
+
+def tiny(seed: int = 0, config: GenSRConfig = CONFIG) -> GenSRNet:
+    """Return a random network whose latent points decode differently."""
+    torch.manual_seed(seed)
+    net = GenSRNet(config)
+    with torch.no_grad():
+        net.tokens.weight.mul_(20.0)
+        net.positions.mul_(20.0)
+        net.bias.normal_()
+        for block in net.blocks:
+            block.memory.kv.weight.normal_()
+            block.memory.out.weight.normal_()
+    return net.eval()
+
+
+def corpus() -> Corpus:
+    mixture = load_mixture()
+    return Corpus(dataclasses.replace(mixture, limits={**mixture.limits, "max_tokens": 16}), Audit([]))
+
+
+def batch(net: GenSRNet) -> TensorBatch:
+    first = Pools(corpus(), PLAN, net.encoder(), 1, 0).pool(0).batches[0]
+    return TensorBatch.of(first, torch.device("cpu"))
+
+
+def product(n_rows: int = 100, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(seed).uniform(1, 5, (n_rows, 2))
+    return X, X[:, 0] * X[:, 1]
+
+
+# ---------------------------------------------------------------- network
+def test_the_prior_sees_the_points_alone() -> None:
+    net = tiny()
+    it = batch(net)
+    alone = net.prior_of(it.features)
+    prior, posterior = net.both_of(it.features, it.ids)
+    torch.testing.assert_close(prior.mean, alone.mean)
+    torch.testing.assert_close(prior.log_variance, alone.log_variance)
+    other = it.ids.roll(1, dims=0)
+    assert not torch.allclose(net.both_of(it.features, other)[1].mean, posterior.mean)
+
+
+def test_pads_change_nothing() -> None:
+    net = tiny()
+    it = batch(net)
+    padded = torch.cat([it.ids, torch.full((len(it.ids), 5), net.vocabulary.pad)], dim=1)
+    for a, b in zip(net.both_of(it.features, it.ids), net.both_of(it.features, padded), strict=True):
+        torch.testing.assert_close(a.mean, b.mean)
+
+
+def test_the_divergence_is_that_of_two_normal_distributions() -> None:
+    torch.manual_seed(0)
+    q, p = (Gaussian(torch.randn(3, 5), torch.randn(3, 5)) for _ in range(2))
+    normal = [torch.distributions.Normal(g.mean, (0.5 * g.log_variance).exp()) for g in (q, p)]
+    torch.testing.assert_close(divergence(q, p), torch.distributions.kl_divergence(*normal))
+
+
+def test_the_average_of_many_draws_is_narrower() -> None:
+    torch.manual_seed(0)
+    wide = Gaussian(torch.zeros(50_000, 1), torch.zeros(50_000, 1))
+    assert float(wide.draw(1).std()) == pytest.approx(1.0, rel=0.02)
+    assert float(wide.draw(200).std()) == pytest.approx(200**-0.5, rel=0.02)
+
+
+def test_the_weight_of_the_divergence_rises_over_the_steps() -> None:
+    net = tiny(config=dataclasses.replace(CONFIG, kl_weight=0.5, kl_steps=10, free_nats=0.0))
+    with torch.no_grad():
+        net.posterior.bias.add_(1.0)
+    it = batch(net)
+
+    def at(step: int) -> tuple[float, float]:
+        torch.manual_seed(1)
+        loss, parts = net.loss(it, step)
+        kl = parts[net.parts.index("kl")]
+        return float(loss.detach()), float(kl[0] / kl[1])
+
+    (none, kl), (half, _), (whole, _), (later, _) = at(0), at(5), at(10), at(99)
+    assert kl > 1.0
+    assert half - none == pytest.approx(0.25 * kl, rel=1e-4)
+    assert whole - none == pytest.approx(0.5 * kl, rel=1e-4)
+    assert later == whole
+
+
+def test_free_nats_pull_nowhere() -> None:
+    net = tiny()
+    with torch.no_grad():
+        net.posterior.bias.add_(1.0)
+    it = batch(net)
+
+    def pull(**changes: float) -> torch.Tensor:
+        net.config = dataclasses.replace(CONFIG, kl_steps=0, **changes)
+        net.zero_grad()
+        torch.manual_seed(1)
+        net.loss(it, 1)[0].backward()
+        return net.posterior.bias.grad.clone()
+
+    charged, free, without = pull(free_nats=0.0), pull(free_nats=50.0), pull(kl_weight=0.0)
+    torch.testing.assert_close(free, without)
+    assert not torch.allclose(charged, without)
+
+
+def test_shuffled_is_measured_in_validation_only() -> None:
+    net = tiny()
+    it = batch(net)
+    index = net.parts.index("shuffled")
+    assert float(net.loss(it, 0)[1][index, 1]) > 0
+    assert float(net.train().loss(it, 0)[1][index, 1]) == 0
+
+
+def test_it_starts_from_a_foundation_model_of_its_size() -> None:
+    torch.manual_seed(0)
+    foundation = Foundation(FoundationConfig(**SIZES)).eval()
+    net = tiny()
+    features = torch.randn(200, 7, POINT_FEATURES)
+    net.start_from(foundation, features)
+    for name, value in foundation.state_dict().items():
+        assert torch.equal(net.state_dict()[name], value), name
+    prior = net.prior_of(features)
+    torch.testing.assert_close(prior.mean.mean(0), torch.zeros(CONFIG.latent), atol=1e-3, rtol=0)
+    assert (prior.mean.std(0) < 1.1).all()
+    memory = foundation.encode(features)
+    lost = (net.encode(features) - memory).square().sum() / (memory - memory.mean(0)).square().sum()
+    assert lost < 0.4  # of 48 dimensions 6 are kept, the largest
+
+
+def test_a_foundation_model_of_another_size_is_refused() -> None:
+    with pytest.raises(WeightsError, match="does not fit GenSR's network"):
+        tiny().start_from(
+            Foundation(FoundationConfig(**{**SIZES, "width": 8})), torch.randn(9, 7, POINT_FEATURES)
+        )
+
+
+def test_an_unknown_size_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="latents"):
+        build({"latents": 3})
+
+
+# ---------------------------------------------------------------- training
+def test_training_lowers_both_cross_entropies(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = TrainingConfig(workers=0, warmup_steps=4, plan=PLAN, learning_rate=3e-3)
+    trainer = Trainer(tmp_path, corpus(), lambda: GenSRNet(CONFIG), config)
+    before = trainer.validate(2)
+    trainer.run(steps=60)
+    after = trainer.validate(2)
+    assert after["prior"] < before["prior"] - 0.3
+    assert after["posterior"] < before["posterior"] - 0.3
+
+
+@pytest.mark.parametrize("budget", [{"minutes": 1e-4}, {"examples": 8}])
+def test_only_a_release_starts_from_the_foundation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: dict[str, float]
+) -> None:
+    monkeypatch.setattr(train, "CONFIG", TrainingConfig(workers=0, plan=PLAN))
+    monkeypatch.setattr(Trainer, "validate", lambda self: {})
+    started: list[bool] = []
+    monkeypatch.setattr(GenSRNet, "start_from", lambda *_: started.append(True))
+    card = train.main(tmp_path, **budget)
+    written = json.loads((tmp_path / "gensr.json").read_text("utf8"))
+    assert written == json.loads(json.dumps(card))
+    if "minutes" in budget:
+        assert started
+        assert card["started_from"]["sha256"] == load_foundation()[1]["sha256"]
+    else:
+        assert not started
+        assert "started_from" not in card
+        assert card["examples"] == 8
+
+
+# ---------------------------------------------------------------- optimisers
+def test_the_released_strategy_has_the_published_constants() -> None:
+    strategy = DiagonalStrategy(np.zeros(512), np.ones(512), 81, 16, 1.3, np.random.default_rng(0))
+    found = {name: getattr(strategy, name) for name in ("mu_eff", "c_sigma", "d_sigma", "c_c", "c_1", "chi")}
+    expected = {
+        "mu_eff": 9.18,
+        "c_sigma": 0.0213,
+        "d_sigma": 1.0213,
+        "c_c": 0.0078,
+        "c_1": 7.6e-6,
+        "chi": 22.62,
+    }
+    for name, value in expected.items():  # as many digits as are published
+        assert found[name] == pytest.approx(value, rel=5e-3), name
+    assert strategy.weights.sum() == pytest.approx(1.0)
+    assert (np.diff(strategy.weights) < 0).all()
+
+
+@pytest.mark.parametrize(("variance", "sigma"), [(0.5, 0.51), (0.3, 0.35), (0.1, 0.21)])
+def test_the_released_step_size_decays_where_nothing_is_better(variance: float, sigma: float) -> None:
+    """Figures derived by hand from the rates; they leave out that the mean of the sample moves too."""
+    rng = np.random.default_rng(0)
+    strategy = DiagonalStrategy(np.zeros(512), np.full(512, variance), 81, 16, 1.3, rng)
+    for _ in range(121):
+        points = strategy.ask()
+        strategy.tell(points, rng.random(len(points)))
+    assert strategy.sigma == pytest.approx(sigma, rel=0.15)
+
+
+def test_the_mask_keeps_the_dimensions_of_largest_variance() -> None:
+    shape = np.array([0.1, 0.9, 0.5, 0.7])
+    strategy = DiagonalStrategy(np.zeros(4), shape, 8, 2, 1.0, np.random.default_rng(0), kept=2)
+    points = strategy.ask()
+    assert (points[:, [0, 2]] == 0).all()
+    assert (points[1:, [1, 3]] != 0).all()
+
+
+def test_parents_are_fewer_than_points() -> None:
+    with pytest.raises(InputError, match="fewer parents"):
+        DiagonalStrategy(np.zeros(4), np.ones(4), 4, 4, 1.0, np.random.default_rng(0))
+
+
+def test_the_prior_shape_is_that_of_the_best_scaled_to_one() -> None:
+    log_variances = np.log([[1.0, 2.0, 3.0], [9.0, 1.0, 1.0]])
+    np.testing.assert_allclose(prior_shape(log_variances, np.array([0.0, 1.0]), 1), [0.0, 0.5, 1.0])
+    np.testing.assert_allclose(prior_shape(np.zeros((2, 3)), np.zeros(2), 1), [1.0, 1.0, 1.0])
+
+
+def _reached(name: str, generations: int = 60) -> float:
+    """Minimise the distance to a point; return the least found."""
+    rng = np.random.default_rng(3)
+    centre, scale, aim = np.ones(10), np.full(10, 0.5), np.linspace(-1, 1, 10)
+    optimiser = {
+        "random": lambda: RandomSearch(centre, scale, 20, rng),
+        "released": lambda: DiagonalStrategy(centre, np.ones(10), 20, 5, 0.5, rng),
+        "full": lambda: CovarianceStrategy(centre, scale, 20, 0.7, rng, separable=False),
+        "separable": lambda: CovarianceStrategy(centre, scale, 20, 0.7, rng, separable=True),
+    }[name]()
+    least = np.inf
+    for _ in range(generations):
+        points = optimiser.ask()
+        scores = ((points - aim) ** 2).sum(1)
+        scores[0] = np.inf  # what could not be scored does no harm
+        optimiser.tell(points, scores)
+        least = min(least, scores.min())
+    return float(least)
+
+
+@pytest.mark.parametrize("name", ["released", "full", "separable"])
+def test_every_strategy_beats_random_search(name: str) -> None:
+    assert _reached(name) < 0.2 * _reached("random")
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    _reached("full", 3)
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+
+
+def test_equal_seeds_give_equal_strategies() -> None:
+    assert _reached("full", 5) == _reached("full", 5)
+
+
+# ---------------------------------------------------------------- latent space
+def latent_space(net: GenSRNet | None = None) -> LatentSpace:
+    return LatentSpace(net or tiny(), 2, np.random.default_rng(0))
+
+
+def test_a_point_decodes_alike_alone_and_among_others() -> None:
+    space = latent_space()
+    z = np.random.default_rng(1).normal(size=(12, CONFIG.latent)) * 3
+    together = space.decode(z)
+    assert together == [space.decode(row[None])[0] for row in z]
+    assert len({row[0] for row in together}) > 1
+    assert all(validity(space.net, list(row[0]), 2) for row in together)
+
+
+def test_sampling_gives_several_formulas_of_a_point() -> None:
+    z = np.zeros((1, CONFIG.latent))
+    assert len(latent_space().decode(z, n_samples=50, temperature=1.0)[0]) > 1
+    assert latent_space().decode(np.empty((0, CONFIG.latent))) == []
+
+
+def test_the_first_population_begins_with_the_prior_mean() -> None:
+    X, y = product()
+    space = latent_space()
+    sizes = {"bag_size": 20, "n_bags": 3, "n_noisy": 4, "n_perturbed": 5}
+    start = localise(space, X, y, np.random.default_rng(2), **sizes)
+    assert start.points.shape == start.log_variances.shape == (12, CONFIG.latent)
+    np.testing.assert_array_equal(start.points[0], start.mean)
+    assert start.n_direct == 3
+    wide = localise(space, X, y, np.random.default_rng(2), **sizes, unit=True)
+    np.testing.assert_array_equal(wide.deviation, np.ones(CONFIG.latent))
+    np.testing.assert_array_equal(wide.points[:7], start.points[:7])
+
+
+# ---------------------------------------------------------------- scores
+LAW, OTHER = ("mul", "x0", "x1"), ("add", "x0", "x1")
+
+
+def scorer(**options: str) -> Scorer:
+    return Scorer(Archive(*product(), np.random.default_rng(0)), **options)  # type: ignore[arg-type]
+
+
+def test_a_point_is_worth_its_best_formula() -> None:
+    scores = scorer().score([[OTHER], [OTHER, LAW], []], "search")
+    assert scores[1] < scores[0] < scores[2] == np.inf
+
+
+def test_a_seen_skeleton_keeps_its_score() -> None:
+    it = scorer()
+    first = it.score([[LAW], [OTHER]], "search")
+    np.testing.assert_array_equal(it.score([[LAW], [OTHER]], "search"), first)
+    assert it.archive.n_evaluated == 2
+
+
+def test_the_released_score_of_a_seen_skeleton_is_nothing() -> None:
+    it = scorer(fitness="r2", duplicates="zero")
+    first = it.score([[LAW], [LAW]], "localised", remember=False)
+    assert (it.score([[LAW], [LAW]], "search") == first).all()  # the first population is forgotten
+    assert (first < -0.9).all()
+    assert (it.score([[LAW]], "search") == 0.0).all()
+    assert it.best is not None
+    assert it.best.exact
+
+
+def test_the_released_fitness_charges_tokens_to_good_formulas_only() -> None:
+    assert released_fitness(0.0, 40) == pytest.approx(0.9)
+    assert released_fitness(0.6, 40) == pytest.approx(0.4)
+    assert released_fitness(7.0, 3) == 0.0
+
+
+# ---------------------------------------------------------------- search
+def searched(**changes: object) -> tuple[LatentSearch, SearchRun]:
+    method = create("gensr", **{**FEW, **changes})
+    X, y = product()
+    y = y + np.random.default_rng(9).normal(size=len(y))
+    run = SearchRun(np.random.default_rng(4), ("x0", "x1"), 20.0)
+    settings = Settings(**{field.name: getattr(method, field.name) for field in dataclasses.fields(Settings)})
+    archive = Archive(X, y, run.rng, max_fit_rows=60)
+    return LatentSearch(settings, latent_space(), archive, (X, y), run, run.deadline), run
+
+
+@pytest.mark.parametrize("optimiser", ["separable", "full", "released", "random"])
+def test_every_optimiser_runs_its_generations(optimiser: str) -> None:
+    search, run = searched(optimiser=optimiser)
+    scores = [entry.score for entry in search.generations()]
+    search.conclude()
+    assert scores == sorted(scores, reverse=True)
+    assert run.counts["generations"] == 3
+    assert run.counts["decoded"] == 1 + 8 + 3 * 12
+
+
+def test_without_an_optimiser_only_bags_are_decoded() -> None:
+    search, run = searched(optimiser="none")
+    list(search.generations())
+    search.conclude()
+    assert run.counts["decoded"] == 1 + 2
+    assert run.counts["generations"] == 0
+
+
+def test_the_number_of_decodes_is_kept() -> None:
+    search, run = searched(max_decodes=30, max_generations=None)
+    list(search.generations())
+    search.conclude()
+    assert run.counts["decoded"] == 30
+
+
+def test_impatience_starts_again() -> None:
+    search, run = searched(patience=1, max_generations=12)
+    list(search.generations())
+    assert run.counts["starts"] > 1
+
+
+def test_the_released_stop_is_looser_later() -> None:
+    search, _ = searched(stop_r2=0.5, stop_generation=2, max_generations=None)
+    assert not search.finished
+    search.scorer.score([[LAW]], "search")  # R² of about 0.98, for the noise
+    assert not search.finished
+    search.generation = 2
+    assert search.finished
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("optimiser", "newton"), ("scale", "metre"), ("population", 2), ("patience", -1)]
+)
+def test_a_wrong_parameter_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(InputError, match=rf"'{name}' parameter of GenSR .* Got {value!r}"):
+        create("gensr", **{name: value}).fit(*product())
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"absent\.safetensors"):
+        create("gensr", weights=str(tmp_path / "absent.safetensors")).fit(*product())
+
+
+@pytest.mark.parametrize("preset", ["gensr", "gensr@official", "gensr@full", "gensr@random"])
+def test_a_product_is_found_exactly(preset: str) -> None:
+    method = create(preset, max_seconds=20).fit(*product())
+    X_new, y_new = product(seed=1)
+    np.testing.assert_allclose(method.predict(X_new), y_new, rtol=1e-6)
+
+
+# ---------------------------------------------------------------- health
+def test_health_is_measured_on_any_network() -> None:
+    health = measure(tiny(), corpus(), 32)
+    assert isinstance(health, Health)
+    assert health.examples == 32
+    assert health.kl == pytest.approx(np.mean(health.kl_by_dimension) * CONFIG.latent, rel=0.5)
+    assert health.active_prior <= health.dimensions == CONFIG.latent
+    assert len(health.kl_by_dimension) == 11
+    assert 0 <= health.valid_without_mask <= 1
+    assert measure(tiny(), corpus(), 32) == health
+
+
+def test_validity_wants_one_whole_formula_over_the_columns() -> None:
+    net = tiny()
+    assert validity(net, ["add", "x0", "x1"], 2)
+    assert not validity(net, ["add", "x0", "x1"], 1)
+    assert not validity(net, ["add", "x0"], 2)
+    assert not validity(net, ["x0", "x1"], 2)
+    assert not validity(net, ["x0", "<pad>"], 2)
+
+
+def test_free_decoding_stops_at_the_end_token() -> None:
+    net = tiny()
+    with torch.no_grad():
+        net.bias[net.vocabulary.eos] += 1e4
+    assert free_greedy(net, torch.zeros(2, CONFIG.latent)) == [[], []]
+
+
+def test_the_shipped_prior_knows_its_table() -> None:
+    net, card = load_weights(WEIGHTS, build)
+    health = measure(net, Corpus(load_mixture(), Audit([])), 128)
+    assert health.ce_prior < health.ce_shuffled - 0.3
+    assert health.ce_prior == pytest.approx(card["validation_loss"]["prior"], abs=0.15)
+    assert health.valid_without_mask > 0.9
+
+
+def test_encoding_takes_tables_of_any_width() -> None:
+    features = torch.randn(3, 7, POINT_FEATURES)
+    assert tiny().encode(features).shape == (3, CONFIG.slots, CONFIG.width)
