@@ -2,7 +2,9 @@
 
 *srbench* follows the definition of SRBench (La Cava et al., 2021): floats are rounded to three decimals
 (those below 1e-4 to zero), the prediction is simplified, and it counts when it is not zero and its difference
-from the truth is zero or constant, or their ratio is constant; only for a test R² above 0.5.
+from the truth is zero or constant, or their ratio is constant; only for a test R² above 0.5. A constant that
+is a plain number to its last bits, such as 1/3 or 4 pi, is that number and no float to round: how a formula
+writes its numbers, as ``x0/3`` or as ``0.3333333333333333*x0``, is not what the verdict is about.
 
 *symbolic* asks the same of the unrounded formulas, numbers equal within 1e-6 relative being one.
 
@@ -15,7 +17,7 @@ a child that is killed when its time is over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -29,7 +31,7 @@ from srbench_ext.expression.child import results_within
 from srbench_ext.expression.core import Expression
 from srbench_ext.expression.evaluation import evaluate
 from srbench_ext.expression.operators import CONSTANT
-from srbench_ext.expression.snapping import plain_number
+from srbench_ext.expression.snapping import EXACT_NUMBER, plain_number
 from srbench_ext.expression.sympy_form import to_sympy
 
 __all__ = ["Recovery", "complexity_simplified", "recovered"]
@@ -198,21 +200,26 @@ def _constant_apart(f: FloatArray, t: FloatArray, tolerance: float) -> bool:
 
 
 def _rounded(e: Expression) -> Expression:
-    """Constants as SRBench rounds them."""
-    return e.with_constants(0.0 if abs(c) < _ZERO else round(c, _DECIMALS) for c in e.constants)
+    """Constants as SRBench rounds them, but for those that are plain numbers to their last bits."""
+    return _written_out(e, EXACT_NUMBER, lambda c: 0.0 if abs(c) < _ZERO else round(c, _DECIMALS))
 
 
 def _plain(e: Expression) -> Expression:
     """Constants within 1e-6 of a plain number written as that number."""
+    return _written_out(e, _TOLERANCE, lambda c: float(f"{c:.7g}"))
+
+
+def _written_out(e: Expression, tolerance: float, otherwise: Callable[[float], float]) -> Expression:
+    """Constants within the tolerance of a plain number as its tokens, the others as a function makes them."""
     values = iter(e.constants)
     prefix: list[str] = []
     constants: list[float] = []
     for token in e.prefix:
         value = next(values) if token == CONSTANT else 0.0
-        tokens = plain_number(value, _TOLERANCE) if token == CONSTANT else (token,)
+        tokens = plain_number(value, tolerance) if token == CONSTANT else (token,)
         prefix += tokens or (CONSTANT,)
         if tokens is None:
-            constants.append(float(f"{value:.7g}"))
+            constants.append(otherwise(value))
     return Expression(tuple(prefix), tuple(constants))
 
 

@@ -1,4 +1,4 @@
-"""The end of a search: the archive's front fitted on all rows, its constants snapped."""
+"""The end of a search: the archive's front fitted on all rows, its constants snapped, the result polished."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.expression import Expression, fit_constants, simplify, snap_constants
-from srbench_ext.search.archive import Archive, Entry
+from srbench_ext.search.archive import EXACT, Archive, Entry
+from srbench_ext.search.polishing import polished
 
 __all__ = ["refined_front"]
 
 FloatArray = npt.NDArray[np.float64]
+
+_POLISHING_SECONDS = 0.3  # for one formula
+_POLISHED = 3  # formulas that are not exact
 
 
 def refined_front(
@@ -26,7 +30,9 @@ def refined_front(
     max_rows: int = 10_000,
     restore: Callable[[Expression], Expression] | None = None,
 ) -> Iterator[tuple[Expression, Entry, str]]:
-    """Yield the front's formulas fitted on all rows, snapped and simplified, with entry and step.
+    """Yield the front's formulas fitted on all rows, snapped, simplified and polished, with entry and step.
+
+    Polishing comes after all else: of every exact formula, the shortest first, then of the best others.
 
     Parameters
     ----------
@@ -43,6 +49,7 @@ def refined_front(
     if len(y) > max_rows:
         rows = np.sort(rng.choice(len(y), max_rows, replace=False))
         X, y = X[rows], y[rows]
+    simplified: list[tuple[Expression, Entry]] = []
     for entry in sorted(archive.front(), key=lambda entry: entry.score):
         if deadline - time.monotonic() < 0.02:
             return
@@ -53,4 +60,21 @@ def refined_front(
             continue
         snapped = snap_constants(fit.expression, X, y, deadline=deadline)
         yield snapped, entry, "snapped"
-        yield simplify(snapped), entry, "simplified"
+        simplified.append((simplify(snapped), entry))
+        yield *simplified[-1], "simplified"
+    for formula, entry in _worth_polishing(simplified, X, y):
+        until = min(deadline - 0.02, time.monotonic() + _POLISHING_SECONDS)
+        if time.monotonic() >= until:
+            return
+        for shorter in polished(formula, X, y, until):
+            yield shorter, entry, "polished"
+
+
+def _worth_polishing(
+    found: list[tuple[Expression, Entry]], X: FloatArray, y: FloatArray
+) -> list[tuple[Expression, Entry]]:
+    """Return the exact formulas, the shortest first, and a few others in the order in which they came."""
+    limit = EXACT * float(np.var(y))
+    exact = [pair for pair in found if np.mean((pair[0].evaluate(X) - y) ** 2) <= limit]
+    others = [pair for pair in found if pair not in exact]
+    return [*sorted(exact, key=lambda pair: pair[0].complexity), *others[:_POLISHED]]

@@ -83,6 +83,21 @@ def test_srbench_rounds_and_the_others_do_not() -> None:
     assert small.numeric is False
 
 
+@pytest.mark.parametrize(
+    ("found", "truth"),
+    [
+        ("1 + x0/(1 - 0.3333333333333333*x0*x1)", "1 + x0/(1 - x0*x1/3)"),
+        ("sin(12.566370614359172*x0/x1)", "sin(4*pi*x0/x1)"),
+        ("exp(x0*39.47841760435743)", "exp(4*pi**2*x0)"),
+    ],
+)
+def test_plain_numbers_are_not_rounded(found: str, truth: str) -> None:
+    assert _verdict(found, truth, seconds=0.0).srbench is True
+    e = parse_infix(found)
+    off = e.with_constants(c * (1 + 1e-4) for c in e.constants)
+    assert _verdict(off, truth, seconds=0.0).srbench is False
+
+
 def test_srbench_needs_some_accuracy() -> None:
     assert _verdict("x0", "x0", r2_test=0.5).srbench is False
     assert _verdict("x0", "x0", r2_test=0.6).srbench is True

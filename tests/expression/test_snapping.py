@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from srbench_ext.expression import evaluate, fit_constants, parse_infix, snap_constants
+from srbench_ext.expression.snapping import EXACT_NUMBER, plain_number
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,30 @@ def test_plain_numbers_are_found(fitted: str, truth: str, table: np.ndarray) -> 
     for c in snapped.constants:
         plain = (c * 12, c * 12 / math.pi, c * 12 * math.pi, c**2)
         assert any(abs(v - round(v)) < 1e-12 * abs(v) for v in plain)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "truth"),
+    [
+        ("sin(x0 + 14.13716694116)*x1", "cos(x0)*x1"),
+        ("cos(x0 - 1.57079632679)*x1", "sin(x0)*x1"),
+        ("cos(x0 + 1.0 + 5.28318530718)*x1", "cos(x0)*x1"),
+    ],
+)
+def test_phases_of_quarter_turns_vanish(fitted: str, truth: str, table: np.ndarray) -> None:
+    y = evaluate(parse_infix(truth), table)
+    snapped = snap_constants(parse_infix(fitted), table, y)
+    assert snapped.complexity == parse_infix(truth).complexity
+    np.testing.assert_allclose(evaluate(snapped, table), y, rtol=1e-12)
+
+
+@pytest.mark.parametrize("number", ["4*pi**2", "13*pi/7", "1/sqrt(2*pi)", "29*pi/2", "11/(24*pi)"])
+def test_rarer_numbers_are_found_where_the_fit_is_exact(number: str, table: np.ndarray) -> None:
+    value = float(evaluate(parse_infix(f"{number} + 0*x0"), table)[0])
+    y = evaluate(parse_infix(f"x0/(x1 + {value!r})"), table)
+    snapped = snap_constants(parse_infix(f"x0/(x1 + {value * (1 + 1e-13)!r})"), table, y)
+    assert plain_number(snapped.constants[0], EXACT_NUMBER) is not None
+    assert snapped.constants[0] == pytest.approx(value, rel=1e-15)
 
 
 def test_numbers_that_are_not_plain_stay(table: np.ndarray) -> None:
