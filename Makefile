@@ -54,8 +54,9 @@ check: $(STAMP) ## Lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-perf: $(STAMP) ## Measure the speed of evaluation and constant fits, write the table into the README
+perf: $(STAMP) ## Measure the speed of evaluation and constant fits (into the README) and of the runner
 	$(BIN)/python -m srbench_ext.expression.perf --into README.md --into docs/decisions/0001-evaluation.md
+	$(BIN)/python -m srbench_ext.runner.perf
 
 train: OUT = runs/$(METHOD)
 train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30 or EXAMPLES=1000000, RESUME=1)

@@ -52,8 +52,15 @@ class ProtocolStamp:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+class _Hashed:
+    """Keeps a hash that takes longer to make than the specification it is of; plans have a million of them."""
+
+    __slots__ = ("_run_id",)
+    _run_id: str
+
+
 @dataclass(frozen=True, slots=True)
-class RunSpec:
+class RunSpec(_Hashed):
     """Everything that makes a run what it is.
 
     Attributes
@@ -104,10 +111,24 @@ class RunSpec:
 
         The protocol's values stand in it through their hash alone.
         """
-        content = dataclasses.asdict(self)
-        content["protocol"] = {"name": self.protocol.name, "hash": self.protocol.hash}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:_ID_LENGTH]
+        try:
+            return self._run_id
+        except AttributeError:
+            run_id = hashlib.sha256(self._canonical().encode()).hexdigest()[:_ID_LENGTH]
+            object.__setattr__(self, "_run_id", run_id)
+            return run_id
+
+    def _canonical(self) -> str:
+        """Return the specification as JSON with sorted keys and no blanks, written out here for speed."""
+        return (
+            f'{{"max_seconds":{_dense(self.max_seconds)},"method":{_dense(self.method)},'
+            f'"method_version":{_dense(self.method_version)},"n_rows":{_dense(self.n_rows)},'
+            f'"noise":{_dense(self.noise)},"parameters":{_dense(self.parameters)},'
+            f'"problem":{_dense(self.problem)},'
+            f'"protocol":{{"hash":{_dense(self.protocol.hash)},"name":{_dense(self.protocol.name)}}},'
+            f'"source_kind":{_dense(self.source_kind)},"suite":{_dense(self.suite)},'
+            f'"trial":{_dense(self.trial)},"weights_sha256":{_dense(self.weights_sha256)}}}'
+        )
 
     def __str__(self) -> str:
         noise = f" noise {self.noise:g}" if self.noise else ""
@@ -262,6 +283,21 @@ class Record:
         except ValueError as error:
             raise RecordError(f"The record is not JSON: {error}.") from error
         return _record(content)
+
+
+def _dense(value: Any) -> str:
+    """Return a value as JSON with sorted keys and no blanks."""
+    if value is None:
+        return "null"
+    if type(value) is str:
+        return _QUOTE(value)
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return repr(value)
+    return _DENSE.encode(dict(value) if isinstance(value, Mapping) else value)
+
+
+_QUOTE = json.encoder.encode_basestring_ascii
+_DENSE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _shallow(value: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "INTERPRETER_VARIABLE",
     "PLUGINS_VARIABLE",
     "MethodInfo",
     "check_parameters",
@@ -44,8 +45,12 @@ __all__ = [
 
 ENTRY_POINT_GROUP = "srbench_ext.methods"
 PLUGINS_VARIABLE = "SRBENCH_EXT_PLUGINS"
+INTERPRETER_VARIABLE = "SRBENCH_EXT_INTERPRETER"
+"""Set, in a process started for a method with its own interpreter, to that interpreter."""
 
-_KEYS = {"name", "class", "summary", "reference", "requires", "neural", "track", "defaults", "presets"}
+_KEYS = {
+    "name", "class", "summary", "reference", "requires", "neural", "track", "python", "defaults", "presets",
+}  # fmt: skip
 _PACKAGE = "srbench_ext.methods"
 
 
@@ -73,6 +78,8 @@ class MethodInfo:
         Parameters that differ from those of the class.
     presets : mapping
         Named sets of parameters.
+    python : str or None
+        The interpreter that it runs in, when that is not the harness's own.
     """
 
     name: str
@@ -85,6 +92,7 @@ class MethodInfo:
     folder: Path | None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    python: str | None = None
 
 
 def names() -> list[str]:
@@ -181,6 +189,8 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
 
 def missing_packages(info: MethodInfo) -> tuple[str, ...]:
     """Return those required packages that are not installed; nothing is imported."""
+    if info.python is not None and os.environ.get(INTERPRETER_VARIABLE) != info.python:
+        return ()  # only its own interpreter knows
     return tuple(package for package in info.requires if importlib.util.find_spec(package) is None)
 
 
@@ -303,7 +313,19 @@ def _read_toml(path: Path, modified: int) -> MethodInfo:
         folder=path.parent,
         parameters=_value(table, "defaults", dict, path, {}),
         presets=_value(table, "presets", dict, path, {}),
+        python=_interpreter(table, path),
     )
+
+
+def _interpreter(table: Mapping[str, Any], path: Path) -> str | None:
+    if "python" not in table:
+        return None
+    python = Path(_value(table, "python", str, path)).expanduser()
+    if not (python.is_absolute() and os.access(python, os.X_OK)):
+        raise ConfigError(
+            f"{path}: 'python' must be the full path of an interpreter that can be run. Got {str(python)!r}."
+        )
+    return str(python)
 
 
 def _value(table: Mapping[str, Any], key: str, kind: type, path: Path, default: Any = None) -> Any:

@@ -291,7 +291,7 @@ def test_interrupting_a_run_exits_with_130(plugins, tmp_path):
 
 
 def test_help_of_every_command_is_printed(call):
-    for command in ("list", "run", "report", "fit", "train", "data"):
+    for command in ("list", "run", "report", "fit", "train", "data", "new-method", "check"):
         code, out, _ = call(command, "--help")
         assert code == 0
         assert "Usage: srbench-ext" in out

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -164,3 +167,29 @@ def test_a_formula_reads_back_to_the_last_digit():
 def test_a_broken_formula_is_a_record_error():
     with pytest.raises(RecordError, match="'mul x0'"):
         FormulaText("?", "mul x0").expression()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"parameters": {"b": 1, "A": [1.5, "x"], "ü": {"z": None, "a": True}}, "problem": 'a"b\\c\n'},
+        {"noise": 0, "max_seconds": 10, "n_rows": None, "weights_sha256": "ab" * 32},
+        {"noise": 1e-3, "max_seconds": 2.5, "trial": 12, "suite": "größe"},
+    ],
+)
+def test_a_run_id_is_the_hash_of_the_specification_as_canonical_json(changes):
+    stamp = ProtocolStamp("p+3s", "ff", {"left": "out"})
+    one = RunSpec("m", "1", {}, None, "s", "p", "cache", 0.1, 0, stamp, 1.0, 10)
+    one = dataclasses.replace(one, **changes)
+    content = dataclasses.asdict(one) | {"protocol": {"name": "p+3s", "hash": "ff"}}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    assert one.run_id == hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert dataclasses.replace(one, trial=99).run_id != one.run_id
+    assert pickle.loads(pickle.dumps(one)).run_id == one.run_id
+
+
+def test_a_specification_that_json_cannot_hold_has_no_id():
+    stamp = ProtocolStamp("p", "ff", {})
+    with pytest.raises(ValueError, match="JSON"):
+        RunSpec("m", "1", {"a": float("nan")}, None, "s", "p", "cache", 0.1, 0, stamp, 1.0, 10).run_id  # noqa: B018

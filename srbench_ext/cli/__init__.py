@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from srbench_ext.cli import benchmark, data, fit, in_domain, pack, train, weights
+from srbench_ext.cli import benchmark, data, fit, in_domain, pack, plugins, train, weights
 from srbench_ext.errors import ConfigError, InputError, SrbenchError, UnknownNameError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,8 @@ app.command("report")(benchmark.report)
 app.command("pack")(pack.pack)
 app.command("fit")(fit.fit)
 app.command("train")(train.train)
+app.command("new-method")(plugins.new_method)
+app.command("check")(plugins.check)
 app.command("in-domain")(in_domain.in_domain)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -18,6 +18,7 @@ from typing import Any
 
 from srbench_ext.method import LOAD_ALLOWANCE
 from srbench_ext.record import Record, RunSpec, Status
+from srbench_ext.registry import INTERPRETER_VARIABLE
 from srbench_ext.runner.descendants import Usage, descendants_of, usage_of
 from srbench_ext.runner.environment import THREAD_VARIABLES
 from srbench_ext.runner.server import JOB, KILL, MESSAGE, Preload, kill_group
@@ -68,10 +69,13 @@ class ForkServer:
     ----------
     preload : Preload
         What the server loads before it forks.
+    python : str or None
+        The interpreter; None takes this one.
     """
 
-    def __init__(self, preload: Preload = Preload()) -> None:  # noqa: B008  # immutable
+    def __init__(self, preload: Preload = Preload(), python: str | None = None) -> None:  # noqa: B008  # immutable
         self._preload = preload
+        self._python = python
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -120,8 +124,16 @@ class ForkServer:
             self._control.close()
         self._control, theirs = socket.socketpair()
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
+        if self._python is not None:
+            environment[INTERPRETER_VARIABLE] = self._python
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVER, str(theirs.fileno()), json.dumps(asdict(self._preload))],
+            [
+                self._python or sys.executable,
+                "-c",
+                _SERVER,
+                str(theirs.fileno()),
+                json.dumps(asdict(self._preload)),
+            ],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             env=environment,

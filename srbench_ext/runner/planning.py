@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srbench_ext.data import Problem, load_suite, source_kind
-from srbench_ext.errors import ConfigError, DataError, InputError, MissingExtraError
+from srbench_ext.errors import ConfigError, DataError, InputError
 from srbench_ext.record import RunSpec
-from srbench_ext.registry import check_parameters, create, describe
+from srbench_ext.runner.identity import RESERVED, identity_of
 from srbench_ext.runner.protocol import Protocol, load_protocol
 
 __all__ = ["parse_settings", "plan"]
-
-_RESERVED = ("max_seconds", "random_state")
 
 
 def plan(
@@ -136,32 +134,13 @@ def _trials(protocol: Protocol, trials: int | None) -> int:
 
 def _identity(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a specification that concern the method."""
-    base, _, preset = name.partition("@")
-    info = describe(base)
-    for key in _RESERVED:
+    for key in RESERVED:
         if key in parameters:
             raise ConfigError(
                 f"{key!r} cannot be set: the protocol and the trial determine it. "
                 "Use --max-seconds or --trials instead."
             )
-    try:
-        check_parameters(base, parameters)
-        method = create(name, **parameters)
-    except MissingExtraError:
-        # planned all the same: the run leaves a record that says what is missing
-        return {
-            "method": base,
-            "method_version": "not installed",
-            "parameters": dict(parameters),
-            "weights_sha256": None,
-        }
-    chosen = dict(info.parameters) | dict(info.presets.get(preset, {})) | dict(parameters)
-    return {
-        "method": base,
-        "method_version": method.version,
-        "parameters": {key: chosen[key] for key in sorted(chosen) if key not in _RESERVED},
-        "weights_sha256": method.weights_sha256,
-    }
+    return identity_of(name, parameters)
 
 
 def _problems(suites: Sequence[str], only: str | None) -> list[Problem]:

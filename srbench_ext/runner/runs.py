@@ -75,7 +75,7 @@ class Workplace:
         """Return the workplace for these runs."""
         methods = {spec.method for spec in specs}
         suites = {spec.suite for spec in specs}
-        infos = [describe(name) for name in sorted(methods)]
+        infos = [info for info in map(describe, sorted(methods)) if info.python is None]
         needed = {package for info in infos for package in info.requires}
         absent = {package for info in infos for package in missing_packages(info)}
         preload = Preload(
@@ -105,7 +105,8 @@ class Runner:
         self._support = Support(cache)
         self._claims = Claims(self._store.claims, stale_seconds=place.takeover_seconds)
         self._claims.sweep(self._store.holds)
-        self._server = ForkServer(place.preload)
+        self._servers: dict[str | None, ForkServer] = {None: ForkServer(place.preload)}
+        self._lock = threading.Lock()
         self._cancelled = threading.Event()
         self._environment = describe_environment()
 
@@ -146,9 +147,17 @@ class Runner:
     def close(self) -> None:
         """Stop what runs, end the server and give the claims back."""
         self._cancelled.set()
-        self._server.close()
+        for server in self._servers.values():
+            server.close()
         self._claims.close()
         self._store.close()
+
+    def _server(self, python: str | None, suite: str) -> ForkServer:
+        """Return the server of an interpreter; a method's own loads only what every run needs."""
+        with self._lock:
+            if python not in self._servers:
+                self._servers[python] = ForkServer(Preload(suites=(suite,)), python)
+            return self._servers[python]
 
     def _is_stored(self, run_id: str, again: bool) -> bool:
         if not self._store.holds(run_id):
@@ -170,7 +179,8 @@ class Runner:
         )
         memory = float(spec.protocol.values["memory_gb"]) * 2**30
         limits = Limits(max_seconds=spec.max_seconds, memory_bytes=memory)
-        record = run_isolated(self._server, job, limits, self._cancelled)
+        server = self._server(describe(spec.method).python, spec.suite)
+        record = run_isolated(server, job, limits, self._cancelled)
         if record is None:
             return None
         return record if record.environment else replace(record, environment=self._environment)
