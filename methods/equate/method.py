@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srbench_ext.expression import Expression, snap_constants
+from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate, Method, SearchRun
 from srbench_ext.models.batches import subtree_end
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
@@ -31,7 +31,7 @@ from srbench_ext.search import (
     Entry,
     Island,
     Reduction,
-    closed_form,
+    closed_forms,
     linear_formula,
     reduce_table,
     split_for_search,
@@ -171,9 +171,8 @@ class Equate(Method):
         reduction = reduce_table(X, y, run.rng) if self.probes else Reduction.whole(X.shape[1])
         run.note("reduction", list(reduction.steps))
         if not reduction.columns:
-            law = closed_form(reduction, X, y)
-            yield Candidate(law, source="reduction")
-            yield Candidate(snap_constants(law, X, y, deadline=run.deadline), source="reduction, snapped")
+            for law, step in closed_forms(reduction, X, y, run.deadline):
+                yield Candidate(law, source=step)
             if np.mean((law.evaluate(X) - y) ** 2) <= EXACT * np.var(y):
                 return
             reduction = Reduction.whole(X.shape[1])

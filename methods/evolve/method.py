@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.errors import InputError
-from srbench_ext.expression import Expression, snap_constants, warm_up
+from srbench_ext.expression import warm_up
 from srbench_ext.method import Candidate, Method, SearchRun
 from srbench_ext.search import (
     EXACT,
     Island,
     Reduction,
-    closed_form,
+    closed_forms,
     linear_formula,
     reduce_table,
     split_for_search,
@@ -89,8 +89,8 @@ class Evolve(Method):
         reduction = reduce_table(X, y, run.rng) if self.probes else Reduction.whole(X.shape[1])
         run.note("reduction", list(reduction.steps))
         if not reduction.columns:
-            law = closed_form(reduction, X, y)
-            yield from self._closed(law, X, y, run)
+            for law, step in closed_forms(reduction, X, y, run.deadline):
+                yield Candidate(law, source=step)
             if np.mean((law.evaluate(X) - y) ** 2) <= EXACT * np.var(y):
                 return
             reduction = Reduction.whole(X.shape[1])
@@ -104,10 +104,6 @@ class Evolve(Method):
             for island in sorted(islands, key=lambda island: not island.finished):
                 for expression, entry, step in island.refined(run.deadline, max_rows=self.max_final_rows):
                     yield Candidate(expression, source=f"{entry.origin}, {step}")
-
-    def _closed(self, law: Expression, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
-        yield Candidate(law, source="reduction")
-        yield Candidate(snap_constants(law, X, y, deadline=run.deadline), source="reduction, snapped")
 
     def _islands(self, X: FloatArray, y: FloatArray, reduction: Reduction, run: SearchRun) -> list[Island]:
         """Return an island of the reduced table, if it is one, and one of the whole table."""

@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from srbench_ext.expression import Expression
+from srbench_ext.expression import Expression, snap_constants
 from srbench_ext.search.archive import Archive, Entry
 from srbench_ext.search.breeding import Breeder
+from srbench_ext.search.polishing import polished
 from srbench_ext.search.reduction import Reduction
 from srbench_ext.search.refinement import refined_front
 from srbench_ext.search.rows import RowSets
 from srbench_ext.search.subtrees import SubtreeSource
 
-__all__ = ["Island", "closed_form"]
+__all__ = ["Island", "closed_forms"]
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def closed_form(reduction: Reduction, X: FloatArray, y: FloatArray) -> Expression:
-    """Return the factor of a reduction times the constant that fits best: the law where no column is left."""
-    unscaled = reduction.restore(Expression(("1",)))
-    values = unscaled.evaluate(X)
+def closed_forms(
+    reduction: Reduction, X: FloatArray, y: FloatArray, deadline: float
+) -> Iterator[tuple[Expression, str]]:
+    """Yield the factor of a reduction times the constant that fits best, then snapped and polished.
+
+    The law where no column is left.
+
+    Parameters
+    ----------
+    reduction : Reduction
+    X, y : ndarray of shape (n, d) and (n,)
+    deadline : float
+        A ``time.monotonic()`` after which nothing is snapped or polished.
+    """
+    values = reduction.restore(Expression(("1",))).evaluate(X)
     largest = np.abs(values).max()
     scale = float((values / largest) @ y / ((values / largest) @ (values / largest))) / largest
-    return reduction.restore(Expression(("C",), (scale,)))
+    law = reduction.restore(Expression(("C",), (scale,)))
+    yield law, "reduction"
+    snapped = snap_constants(law, X, y, deadline=deadline)
+    yield snapped, "reduction, snapped"
+    for shorter in polished(snapped, X, y, min(deadline, time.monotonic() + 0.3)):
+        yield shorter, "reduction, polished"
 
 
 class Island:

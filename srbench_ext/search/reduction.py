@@ -97,7 +97,7 @@ def _product(factors: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _power(tokens: tuple[str, ...], power: Fraction) -> tuple[str, ...]:
-    named = {1: (), 2: ("pow2",), 3: ("pow3",)}
+    named: dict[Fraction, tuple[str, ...]] = {Fraction(1): (), Fraction(2): ("pow2",), Fraction(3): ("pow3",)}
     return (*named[power], *tokens) if power in named else ("pow", *tokens, str(power))
 
 
