@@ -38,6 +38,10 @@ LONGEST = 34
 """Tokens of the longest skeleton of the shared corpus."""
 MOST_CONSTANTS = 6
 """Placeholders that a skeleton of the shared corpus has at most."""
+FOR_FITS = 0.4
+"""Share of the time left that a beam search leaves to the fits of what it found."""
+FOR_REFINEMENT = 0.05
+"""Share of the whole time that is kept for the end."""
 EXACT = 1e-14
 """A squared error of this share of the variance ends the search: nothing can fit better."""
 
@@ -122,6 +126,11 @@ class NeSymReS(Method):
     def _weights_path(self) -> Path:
         return WEIGHTS / f"{self.variant}.safetensors" if self.weights is None else Path(self.weights)
 
+    @property
+    def _reserve(self) -> float:
+        """Seconds kept for the end."""
+        return max(0.1, FOR_REFINEMENT * self.max_seconds)
+
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield fitted candidates, beam by beam, and the front of them fitted on all rows."""
         with one_thread():
@@ -143,7 +152,7 @@ class NeSymReS(Method):
                 yield Candidate(expression, source="beam")
                 front.add(expression.complexity, loss, (expression, loss))
             lowest = min((loss for _, loss in front), default=np.inf)
-            if run.remaining < 0.5 or lowest <= EXACT * np.var(y):
+            if run.remaining < 2 * self._reserve or lowest <= EXACT * np.var(y):
                 break
         with run.phase("refine"):
             yield from self._refit(front, X, y, run)
@@ -173,7 +182,7 @@ class NeSymReS(Method):
             grammar,
             [model.vocabulary.ids["<skeleton>"]],
             min(self.largest_beam, self.beam_size * 2 ** min(number, 16)),
-            deadline=run.deadline - 0.5,
+            deadline=run.deadline - FOR_FITS * run.remaining,
         )
         run.count("proposed", len(found))
         return [decoded.tokens for decoded in found]
@@ -194,7 +203,7 @@ class NeSymReS(Method):
                 seen.add(start.prefix)
                 fresh.append(start)
         for _, fit in fit_constants_many(
-            fresh, *few, n_starts=self.n_starts, rng=run.rng, deadline=run.deadline - 0.3
+            fresh, *few, n_starts=self.n_starts, rng=run.rng, deadline=run.deadline - self._reserve
         ):
             run.count("fitted")
             if np.isfinite(fit.loss):
