@@ -143,3 +143,11 @@ def test_every_named_dependency_has_its_reason_in_the_readme():
 
 def test_the_ci_script_can_be_run():
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_every_folder_with_weights_is_a_package_so_that_wheels_hold_them():
+    folders = {
+        path.parent for top in ("srbench_ext", "methods") for path in (ROOT / top).rglob("*.safetensors")
+    }
+    assert folders
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []

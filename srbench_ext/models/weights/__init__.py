@@ -1,0 +1,1 @@
+"""Weights that several methods share, with their cards."""
