@@ -30,7 +30,7 @@ class Identities:
 
     def variants(self, v: Value) -> Iterator[Value]:
         """Yield values equal to ``v``, some of them ``v`` itself; what has no value is left out."""
-        for rule in (self._multiplied, self._double_angles, self._quotients):
+        for rule in (self._multiplied, self._double_angles, self._quotients, self._turned_logarithms):
             yield from _tried(rule, v)
         for i, (base, n) in enumerate(v.factors):
             rest = Value.of(v.coefficient, (f for j, f in enumerate(v.factors) if j != i))
@@ -122,6 +122,14 @@ class Identities:
                 double = self._algebra.function(base.head, u.scaled(_TWO)).scaled(_HALF)
                 rest = Value.of(_ONE, [(base, -k), (other, -k)])
                 yield self._algebra.product(v, rest, self._algebra.power(double, k))
+
+    def _turned_logarithms(self, v: Value) -> Iterator[Value]:
+        """Write ``-log(a/b)`` as ``log(b/a)``."""
+        for base, n in v.factors:
+            if base.head == "log" and n == 1 and v.coefficient < 0:
+                turned = self._algebra.function("log", self._algebra.power(base.operands[0], -_ONE))
+                rest = Value.of(-v.coefficient, (f for f in v.factors if f[0] is not base))
+                yield self._algebra.product(rest, turned)
 
     def _quotients(self, v: Value) -> Iterator[Value]:
         """Write ``sin(u)/cos(u)`` as ``tan(u)``, and the same for the hyperbolic functions."""

@@ -36,6 +36,7 @@ def _polished(e: Expression, X: np.ndarray) -> list[Expression]:
         ("(1 - tanh(log(2*x0 - 1)*0.5))*x1", 3),
         ("sin(x1)*cos(x1)*2", 4),
         ("log(x0) - log(x1) + x2", 6),
+        ("x2*(-log(x0/x1))", 6),
         ("sqrt(x0)*sqrt(x0)*x1/sqrt(x1)", 4),
         ("(x1**2 + 2*x1*x2 + x2**2)/(x1 + x2)", 3),
         ("sin(x1)**2*x0 + cos(x1)**2*x0", 1),
