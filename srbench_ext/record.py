@@ -53,7 +53,7 @@ class ProtocolStamp:
 
 
 class _Hashed:
-    """Keeps a hash that takes longer to make than the specification it is of; plans have a million of them."""
+    """Keeps a hash that takes longer to make than what it is of; plans have a million of them."""
 
     __slots__ = ("_run_id",)
     _run_id: str

@@ -95,12 +95,14 @@ def run(
     max_seconds: Annotated[float | None, typer.Option(help="Seconds a run; makes another protocol.")] = None,
     pmlb_cache: Annotated[Path | None, typer.Option(help="A folder of PMLB tables.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as in beam=10.")] = None,
+    backend: Annotated[str, typer.Option(help="local, or dask@ADDRESS of a scheduler.")] = "local",
     dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
 ) -> None:
     """Run methods on suites; every run leaves a record, whatever becomes of it."""
     from srbench_ext.data import find_cache
-    from srbench_ext.runner import execute, parse_settings, plan
+    from srbench_ext.runner import execute, parse_backend, parse_settings, plan
 
+    chosen = parse_backend(backend)
     cache = find_cache(pmlb_cache)
     specs = plan(
         _names(method, "--method"),
@@ -118,7 +120,7 @@ def run(
             print(f"{spec.run_id}  {spec}")
         print(f"{len(specs)} runs, {len(specs) * specs[0].max_seconds / 60:.1f} minutes of search at most")
         return
-    print(f"{execute(specs, out, jobs=jobs, cache=cache)}; records in {out / 'records'}")
+    print(f"{execute(specs, out, jobs=jobs, cache=cache, backend=chosen)}; records in {out / 'records'}")
 
 
 def report(

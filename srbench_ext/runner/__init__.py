@@ -10,12 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from srbench_ext.runner.backends import Backend, parse_backend
     from srbench_ext.runner.execution import Summary, execute
     from srbench_ext.runner.planning import parse_settings, plan
     from srbench_ext.runner.protocol import Protocol, RunRules, load_protocol, protocol_names
     from srbench_ext.runner.store import SetAside, Store
 
 __all__ = [
+    "Backend",
     "Protocol",
     "RunRules",
     "SetAside",
@@ -23,12 +25,15 @@ __all__ = [
     "Summary",
     "execute",
     "load_protocol",
+    "parse_backend",
     "parse_settings",
     "plan",
     "protocol_names",
 ]
 
 _HOMES = {
+    "Backend": "backends",
+    "parse_backend": "backends",
     "Summary": "execution",
     "execute": "execution",
     "parse_settings": "planning",

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from joblib import Parallel, delayed
-
 from srbench_ext.errors import InputError
 from srbench_ext.record import Record, RunSpec
+from srbench_ext.runner.backends import Backend, Dispatch, dispatcher
 from srbench_ext.runner.claims import STALE_SECONDS
 from srbench_ext.runner.progress import RunProgress
-from srbench_ext.runner.runs import Outcome, Runner, Workplace
+from srbench_ext.runner.runs import Outcome, Workplace
 from srbench_ext.runner.store import SetAside, Store
 from srbench_ext.runner.support import Support
 
@@ -72,6 +71,7 @@ def execute(
     progress: bool = True,
     on_record: Callable[[Record], None] | None = None,
     takeover_seconds: float = STALE_SECONDS,
+    backend: Backend = Backend(),  # noqa: B008  # immutable
 ) -> Summary:
     """Do every run that the results folder does not hold yet, each in a process of its own.
 
@@ -94,6 +94,8 @@ def execute(
         Called with each record after it is stored, in the calling thread.
     takeover_seconds : float
         Without a sign of life of a runner on another machine, after which its runs are taken over.
+    backend : Backend
+        Where runs are dispatched to; with dask, ``jobs`` is what its workers have threads for.
 
     Returns
     -------
@@ -118,14 +120,15 @@ def execute(
         _tell_unsupported(to_run, support, shown)
         if to_run:
             place = Workplace.of(to_run, out, cache, takeover_seconds)
-            for outcome in _outcomes(to_run, missing.again, place, jobs):
-                if outcome.record is None:
-                    elsewhere += 1
-                    shown.skip()
-                    continue
-                shown.add(outcome.record)
-                if on_record is not None:
-                    on_record(outcome.record)
+            with dispatcher(backend, place, jobs) as dispatch:
+                for outcome in _outcomes(to_run, missing.again, dispatch):
+                    if outcome.record is None:
+                        elsewhere += 1
+                        shown.skip()
+                        continue
+                    shown.add(outcome.record)
+                    if on_record is not None:
+                        on_record(outcome.record)
         counts = dict(shown.counts)
     return Summary(
         planned=len(specs),
@@ -137,27 +140,19 @@ def execute(
     )
 
 
-def _outcomes(
-    specs: Sequence[RunSpec], again: frozenset[str], place: Workplace, jobs: int
-) -> Iterator[Outcome]:
+def _outcomes(specs: Sequence[RunSpec], again: frozenset[str], dispatch: Dispatch) -> Iterator[Outcome]:
     """Yield what became of each run; what another runner holds is looked at again until it is done."""
-    runner = Runner(place)
-    parallel = Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered", pre_dispatch=jobs)
     waiting = specs
-    try:
-        while waiting:
-            busy: list[RunSpec] = []
-            tasks = (delayed(runner.run)(spec, again=spec.run_id in again) for spec in waiting)
-            for outcome in parallel(tasks):
-                if outcome.state == "busy":
-                    busy.append(outcome.spec)
-                elif outcome.state != "cancelled":
-                    yield outcome
-            if len(busy) == len(waiting):
-                time.sleep(_POLL_SECONDS)
-            waiting = busy
-    finally:
-        runner.close()
+    while waiting:
+        busy: list[RunSpec] = []
+        for outcome in dispatch((spec, spec.run_id in again) for spec in waiting):
+            if outcome.state == "busy":
+                busy.append(outcome.spec)
+            elif outcome.state != "cancelled":
+                yield outcome
+        if len(busy) == len(waiting):
+            time.sleep(_POLL_SECONDS)
+        waiting = busy
 
 
 def _tell_unsupported(specs: Sequence[RunSpec], support: Support, shown: RunProgress) -> None:

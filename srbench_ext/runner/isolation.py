@@ -16,12 +16,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from srbench_ext.errors import ConfigError
 from srbench_ext.method import LOAD_ALLOWANCE
 from srbench_ext.record import Record, RunSpec, Status
 from srbench_ext.registry import INTERPRETER_VARIABLE
 from srbench_ext.runner.descendants import Usage, descendants_of, usage_of
 from srbench_ext.runner.environment import THREAD_VARIABLES
-from srbench_ext.runner.server import JOB, KILL, MESSAGE, Preload, kill_group
+from srbench_ext.runner.server import JOB, KILL, MESSAGE, READY, Preload, kill_group
 from srbench_ext.runner.worker import Job
 
 __all__ = ["ForkServer", "Limits", "grace_seconds", "run_isolated"]
@@ -140,6 +141,13 @@ class ForkServer:
             start_new_session=True,  # Ctrl-C must not reach it
         )
         theirs.close()
+        # the first server on a machine compiles for a minute, which must not count as a run's preparation
+        if self._control.recv(1) != READY:
+            raise ConfigError(
+                f"The process that starts the runs ended while it loaded {self._preload}, with status "
+                f"{self._process.wait()}. What it printed says why. Try: {self._python or sys.executable} "
+                '-c "import srbench_ext.runner.worker"'
+            )
 
 
 def run_isolated(

@@ -19,7 +19,7 @@ from srbench_ext.runner.store import Store
 from srbench_ext.runner.support import Support
 from srbench_ext.runner.worker import Job
 
-__all__ = ["Outcome", "Runner", "Workplace"]
+__all__ = ["Outcome", "Runner", "Workplace", "close_runners", "run_here"]
 
 _NO_ADDRESS_LIMIT = frozenset({"torch"})
 """Packages that reserve far more address space than they use; memory is watched instead."""
@@ -184,3 +184,25 @@ class Runner:
         if record is None:
             return None
         return record if record.environment else replace(record, environment=self._environment)
+
+
+_RUNNERS: dict[Workplace, Runner] = {}
+_RUNNERS_LOCK = threading.Lock()
+
+
+def run_here(place: Workplace, spec: RunSpec, again: bool) -> Outcome:
+    """Do a run with the runner that this process keeps for a workplace, made for the first run."""
+    with _RUNNERS_LOCK:
+        if place not in _RUNNERS:
+            _RUNNERS[place] = Runner(place)
+        runner = _RUNNERS[place]
+    return runner.run(spec, again=again)
+
+
+def close_runners() -> None:
+    """Close what :func:`run_here` has made in this process."""
+    with _RUNNERS_LOCK:
+        runners = list(_RUNNERS.values())
+        _RUNNERS.clear()
+    for runner in runners:
+        runner.close()

@@ -31,12 +31,14 @@ from srbench_ext.errors import SrbenchError
 from srbench_ext.runner import descendants
 from srbench_ext.runner.pages import merge_pages
 
-__all__ = ["JOB", "KILL", "MESSAGE", "Preload", "kill_group", "main"]
+__all__ = ["JOB", "KILL", "MESSAGE", "READY", "Preload", "kill_group", "main"]
 
 MESSAGE = struct.Struct("=cq")
 """A letter and a number, on the control socket."""
 
 JOB, KILL = b"j", b"k"
+READY = b"r"
+"""What the server says on the control socket when it has loaded everything."""
 
 
 def main(arguments: list[str]) -> None:
@@ -129,6 +131,7 @@ class _Server:
         self._selector.register(self._control, selectors.EVENT_READ)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._fork_spare()
+        self._control.sendall(READY)
         while True:
             for key, _ in self._selector.select():
                 if key.fileobj is self._control:

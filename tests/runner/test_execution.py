@@ -13,10 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from srbench_ext.errors import InputError
+from srbench_ext.errors import ConfigError, InputError
 from srbench_ext.record import Record
 from srbench_ext.runner import Store, execute, plan
 from srbench_ext.runner.isolation import ForkServer, Limits, grace_seconds, run_isolated
+from srbench_ext.runner.server import Preload
 from srbench_ext.runner.worker import Job
 
 from .chaos import PLUGINS, PROTOCOL, RULES, alive, chaos_plan, wait_until
@@ -213,6 +214,15 @@ def test_memory_is_watched_where_the_address_space_is_not_limited(tmp_path):
         server.close()
     assert record.status == "oom"
     assert "GiB are allowed" in record.error
+
+
+def test_a_server_that_cannot_load_is_an_error_that_names_what(tmp_path):
+    server = ForkServer(Preload(modules=("no_such_module_at_all",)))
+    try:
+        with pytest.raises(ConfigError, match="no_such_module_at_all"):
+            server.start_job()
+    finally:
+        server.close()
 
 
 def test_jobs_must_be_positive(tmp_path):
