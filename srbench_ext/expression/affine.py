@@ -7,11 +7,12 @@ import math
 from srbench_ext.expression.core import subtree_end
 from srbench_ext.expression.operators import CONSTANT
 
-__all__ = ["absorb_offset", "absorb_scale"]
+__all__ = ["absorb_offset", "absorb_scale", "with_affine"]
 
 Prefix = tuple[str, ...]
 Constants = tuple[float, ...]
 
+_NEGLIGIBLE = 1e-9  # a scale this near to 1 and an offset this near to 0 are left out
 _LONGEST = 500  # tokens; a longer formula could be deeper than Python's stack
 
 
@@ -82,3 +83,39 @@ def _shift(prefix: Prefix, start: int, first: int, offset: float, constants: lis
 def _right_operand(prefix: Prefix, start: int, first: int) -> tuple[int, int]:
     right = subtree_end(prefix, start + 1)
     return right, first + prefix[start:right].count(CONSTANT)
+
+
+def with_affine(
+    core: Prefix, constants: Constants, scale: float, offset: float, unit: float
+) -> tuple[Prefix, Constants]:
+    """Put a scale and an offset into a formula's own constants or around it, in the fewest tokens.
+
+    They are left out where they differ from 1, and from 0 in parts of ``unit``, by at most 1e-9.
+    """
+    prefix = core
+    scaled = absorb_scale(core, constants, scale)
+    if abs(scale - 1.0) <= _NEGLIGIBLE:
+        scale = 1.0
+    elif scaled is not None:
+        constants, scale = scaled, 1.0
+    if abs(offset) <= _NEGLIGIBLE * unit:
+        return _with_scale(prefix, constants, scale)
+    shifted = absorb_offset(core, constants, offset) if scale == 1.0 else None
+    if shifted is not None:
+        return prefix, shifted
+    if abs(scale + 1.0) <= _NEGLIGIBLE:
+        return ("sub", "C", *core), (offset, *constants)
+    prefix, constants = _with_scale(prefix, constants, scale)
+    return ("add", "C", *prefix), (offset, *constants)
+
+
+def _with_scale(core: Prefix, constants: Constants, scale: float) -> tuple[Prefix, Constants]:
+    if scale == 1.0:
+        return core, constants
+    if abs(scale + 1.0) <= _NEGLIGIBLE:
+        return (core[1:] if core[0] == "neg" else ("neg", *core)), constants
+    if core[0] == "inv":
+        return ("div", "C", *core[1:]), (scale, *constants)
+    if core[0] == "neg":
+        return ("mul", "C", *core[1:]), (-scale, *constants)
+    return ("mul", "C", *core), (scale, *constants)

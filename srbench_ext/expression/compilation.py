@@ -23,6 +23,7 @@ __all__ = [
     "CODE_INTEGER",
     "CODE_PI",
     "compile_kernel",
+    "linear_kernel",
     "split_kernel",
     "token_codes",
 ]
@@ -32,6 +33,8 @@ CODE_INTEGER = 1 << 57  # integers lie around it
 MAX_POWER = 64  # larger integer exponents go through the general power
 
 _OP_COLUMN, _OP_CONSTANT, _OP_LITERAL, _OP_INTEGER_POWER = 0, -1, -2, 40  # as in kernels
+_ADD, _SUB, _MUL, _DIV, _NEG = (OPERATORS[name].opcode for name in ("add", "sub", "mul", "div", "neg"))
+_FITTED_BELOW, _LINEAR_BELOW, _SEARCHED_BELOW = 1, 2, 4  # as in kernels
 _POW = OPERATORS["pow"].opcode
 _NUMBER, _STATIC, _FITTED = -1, 0, 1  # the last two say whether a constant is below
 
@@ -244,3 +247,61 @@ def split_kernel(
             n_out = _add(outer, n_out, op, operands[0], second, 0)
         depth += 1
     sizes[:] = np.array([start, end, n_in, n_in_literals, n_out, n_out_literals, n_roots, n_columns])
+
+
+@_jit
+def _linear_side(nodes: Array, i: int, counts: Array, whole: Array) -> int:
+    """Return the operand of node i through which constants enter linearly; -1 if through none or both.
+
+    Of a product it is the factor with more of them; of equals, the one all of whose terms have one.
+    """
+    op, first, second = nodes[i, 0], nodes[i, 1], nodes[i, 2]
+    if op in (_DIV, _NEG):
+        return int(first)
+    if op != _MUL:
+        return -1
+    if counts[first] == counts[second]:
+        return int(second if whole[second] and not whole[first] else first)
+    return int(first if counts[first] > counts[second] else second)
+
+
+@_jit
+def linear_kernel(nodes: Array) -> int:
+    """Mark the constants of a program (m, 4) that enter linearly, given the others; return how many.
+
+    A constant does when only sums, differences, signs, products and numerators of quotients are above it, and
+    no other factor of such a product holds a constant that was taken as linear. The last column of each node
+    gets the bits of the two kinds of constants below it; nothing is changed if none is linear.
+    """
+    m = nodes.shape[0]
+    counts, whole = np.zeros(m, dtype=np.int64), np.zeros(m, dtype=np.bool_)
+    for i in range(m):
+        op, first, second = nodes[i, 0], nodes[i, 1], nodes[i, 2]
+        if op == _OP_CONSTANT:
+            counts[i], whole[i] = 1, True
+        elif op in (_ADD, _SUB):
+            counts[i], whole[i] = counts[first] + counts[second], whole[first] and whole[second]
+        else:
+            side = _linear_side(nodes, i, counts, whole)
+            if side >= 0:
+                counts[i], whole[i] = counts[side], whole[side]
+    if counts[m - 1] == 0:
+        return 0
+    linear = np.zeros(m, dtype=np.bool_)
+    linear[m - 1] = True
+    for i in range(m - 1, -1, -1):
+        if linear[i] and nodes[i, 0] > 0:
+            side = _linear_side(nodes, i, counts, whole)
+            if side >= 0:
+                linear[side] = True
+            elif nodes[i, 0] in (_ADD, _SUB):
+                linear[nodes[i, 1]] = linear[nodes[i, 2]] = True
+    for i in range(m):
+        op = nodes[i, 0]
+        if op == _OP_CONSTANT:
+            nodes[i, 3] = _FITTED_BELOW | (_LINEAR_BELOW if linear[i] else _SEARCHED_BELOW)
+        elif op > 0:
+            nodes[i, 3] = nodes[nodes[i, 1], 3]
+            if op <= 7:
+                nodes[i, 3] |= nodes[nodes[i, 2], 3]
+    return int(counts[m - 1])

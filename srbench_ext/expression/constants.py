@@ -1,8 +1,9 @@
 """Fitting the constants of a formula to data: Levenberg-Marquardt with an analytic Jacobian.
 
-An outer scale and offset are found in closed form at every step (variable projection, with the Jacobian of
-Kaufman, BIT 15:49, 1975), so that only the inner constants are searched for. The target is divided by its
-root mean square first: the result does not depend on its unit.
+Constants that enter linearly, and an outer scale and offset, are solved in closed form at every step
+(variable projection: Golub and Pereyra, SIAM J. Numer. Anal. 10:413, 1973; the Jacobian is that of Kaufman,
+BIT 15:49, 1975), so that only the others are searched for. The target is divided by its root mean square
+first: the result does not depend on its unit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.errors import InputError
-from srbench_ext.expression.affine import absorb_offset, absorb_scale
+from srbench_ext.expression.affine import with_affine
 from srbench_ext.expression.canonical import canonical_key
 from srbench_ext.expression.core import Expression
 from srbench_ext.expression.kernels import (
@@ -35,7 +36,6 @@ from srbench_ext.expression.program import FloatArray, as_columns, as_prefix, co
 
 __all__ = ["ConstantFit", "fit_constants", "fit_constants_many", "warm_up"]
 
-_NEGLIGIBLE = 1e-9  # a scale this near to 1 and an offset this near to 0 are left out
 _FAR = 1e3  # columns whose size is further from 1 always set the size of the constants beside them
 _SLOW_WORK = 2e6  # nodes x rows x iterations above which starts are run one by one to keep a deadline
 _NODES_PER_SECOND = 1e8  # a cautious figure for nodes x rows, derivative included
@@ -75,6 +75,7 @@ class _Options:
     max_iterations: int
     deadline: float | None
     max_constant: float
+    variable_projection: bool
 
 
 class _Target:
@@ -119,6 +120,7 @@ def fit_constants(
     rng: np.random.Generator | None = None,
     deadline: float | None = None,
     max_constant: float = 1e8,
+    variable_projection: bool = True,
 ) -> ConstantFit:
     """Fit the constants of one skeleton by least squares.
 
@@ -144,6 +146,8 @@ def fit_constants(
         A time of ``time.monotonic()`` after which the best so far is returned.
     max_constant : float
         Largest size of a constant inside of the formula; scale and offset are free.
+    variable_projection : bool
+        Solve constants that enter linearly at every step instead of searching for them.
 
     Returns
     -------
@@ -157,7 +161,9 @@ def fit_constants(
     ExpressionError
         If the tokens are not one complete formula.
     """
-    options = _Options(scale_and_offset, n_starts, max_iterations, deadline, max_constant)
+    options = _Options(
+        scale_and_offset, n_starts, max_iterations, deadline, max_constant, variable_projection
+    )
     target = _Target(X, y)
     return _fit(target, _prepare(skeleton, options, rng), options)
 
@@ -173,6 +179,7 @@ def fit_constants_many(
     rng: np.random.Generator | None = None,
     deadline: float | None = None,
     max_constant: float = 1e8,
+    variable_projection: bool = True,
     n_jobs: int = 1,
 ) -> Iterator[tuple[int, ConstantFit]]:
     """Fit many skeletons to the same data and yield each result with its index as it comes.
@@ -181,7 +188,9 @@ def fit_constants_many(
     come in the order given. The results do not depend on ``n_jobs``. After the deadline no further skeleton
     is begun, so that some may be missing. Skeletons are taken from the iterable only as needed.
     """
-    options = _Options(scale_and_offset, n_starts, max_iterations, deadline, max_constant)
+    options = _Options(
+        scale_and_offset, n_starts, max_iterations, deadline, max_constant, variable_projection
+    )
     target = _Target(X, y)
     if n_starts > 1:
         rng = rng or np.random.default_rng(0)
@@ -243,7 +252,7 @@ def _prepare(skeleton: Skeleton, options: _Options, rng: np.random.Generator | N
 
 
 def _fit(target: _Target, job: _Prepared, options: _Options) -> ConstantFit:
-    plan = fit_plan(job.prefix, options.scale_and_offset)
+    plan = fit_plan(job.prefix, options.scale_and_offset, options.variable_projection)
     if options.scale_and_offset and not (plan.n_columns and target.varies):
         return _constant_fit(target, job.names)
     columns = np.empty((len(plan.roots), len(target.y)))
@@ -251,8 +260,11 @@ def _fit(target: _Target, job: _Prepared, options: _Options) -> ConstantFit:
         target.check_columns(plan.n_columns)
         column_kernel(plan.outer_code, plan.outer_literals, plan.roots, target.columns, columns)
     starts = np.ascontiguousarray(job.starts[:, plan.kept])
+    solved = len(plan.kept) == plan.n_linear > 0
+    if solved:
+        starts = starts[:1]  # all lead to the same solution
     sizes = np.empty(len(plan.kept))
-    if size_kernel(plan.code, columns, sizes):
+    if not solved and size_kernel(plan.code, columns, sizes):
         far = max(sizes.max(), 1.0 / sizes.min()) > _FAR
         for row in starts[job.given :]:
             both = np.stack([row, row * sizes])
@@ -284,7 +296,7 @@ def _search(
     """Run the starts, all at once or, where a deadline could be overrun, one by one."""
     affine = options.scale_and_offset
     y, unit = (target.centred, 1.0) if affine else (target.scaled, target.rms)
-    work = len(plan.code) * len(y)
+    work = (len(plan.code) + plan.n_linear**2 // 2) * len(y)  # the latter for solving
     watched = options.deadline is not None and work * options.max_iterations * len(starts) > _SLOW_WORK
     batches = [starts[i : i + 1] for i in range(len(starts))] if watched else [starts]
     best, lowest, converged = starts[0].copy(), np.inf, False
@@ -339,7 +351,7 @@ def _assemble(
     if a == 0.0:
         fit = _constant_fit(target, names)
         return fit.expression, fit.loss
-    expression = _with_affine(plan.core, constants, a, b, target, names)
+    expression = Expression(*with_affine(plan.core, constants, a, b, target.rms), names)
     return expression, target.loss(expression)
 
 
@@ -349,46 +361,6 @@ def _all_constants(prefix: tuple[str, ...], plan: FitPlan, constants: tuple[floa
     for index, value in zip(plan.kept, constants, strict=True):
         full[index] = value
     return tuple(full)
-
-
-def _with_affine(
-    core: tuple[str, ...],
-    constants: tuple[float, ...],
-    a: float,
-    b: float,
-    target: _Target,
-    names: tuple[str, ...] | None,
-) -> Expression:
-    """Put scale and offset into the core's own constants or around it, in the fewest tokens."""
-    prefix = core
-    scaled = absorb_scale(core, constants, a)
-    if abs(a - 1.0) <= _NEGLIGIBLE:
-        a = 1.0
-    elif scaled is not None:
-        constants, a = scaled, 1.0
-    if abs(b) <= _NEGLIGIBLE * target.rms:
-        return Expression(*_with_scale(prefix, constants, a), names)
-    shifted = absorb_offset(core, constants, b) if a == 1.0 else None
-    if shifted is not None:
-        return Expression(prefix, shifted, names)
-    if abs(a + 1.0) <= _NEGLIGIBLE:
-        return Expression(("sub", "C", *core), (b, *constants), names)
-    prefix, constants = _with_scale(prefix, constants, a)
-    return Expression(("add", "C", *prefix), (b, *constants), names)
-
-
-def _with_scale(
-    core: tuple[str, ...], constants: tuple[float, ...], a: float
-) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    if a == 1.0:
-        return core, constants
-    if abs(a + 1.0) <= _NEGLIGIBLE:
-        return (core[1:] if core[0] == "neg" else ("neg", *core)), constants
-    if core[0] == "inv":
-        return ("div", "C", *core[1:]), (a, *constants)
-    if core[0] == "neg":
-        return ("mul", "C", *core[1:]), (-a, *constants)
-    return ("mul", "C", *core), (a, *constants)
 
 
 def warm_up() -> None:

@@ -4,8 +4,10 @@ Everything that numba compiles for this is in one module, because numba's file c
 function it compiles and not the files of the functions that one calls.
 
 A program is an int64 array ``code`` of shape (m, 4), one row a node in postfix order: opcode, first operand,
-second operand, and whether a fitted constant is below the node. Operands are node numbers; for a leaf the
-first operand is the column, the constant's number or the literal's position. Nodes hold blocks of ``BLOCK``
+second operand, and which kinds of fitted constants are below the node: bit ``FITTED`` for any, ``LINEAR`` for
+those that a fit solves in closed form, ``SEARCHED`` for the others (the last two only where they are told
+apart). Operands are node numbers; for a leaf the first operand is the column, the constant's number or the
+literal's position. Nodes hold blocks of ``BLOCK``
 rows, so that every inner loop is a plain loop over contiguous doubles.
 
 A node's block is reached through an address rather than through a slice of an array: a slice costs more than
@@ -23,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]  # numba's own, without types
@@ -32,10 +34,13 @@ from numba.extending import intrinsic
 
 __all__ = [
     "BLOCK",
+    "FITTED",
+    "LINEAR",
     "OP_COLUMN",
     "OP_CONSTANT",
     "OP_INTEGER_POWER",
     "OP_LITERAL",
+    "SEARCHED",
     "affine_kernel",
     "column_kernel",
     "fit_kernel",
@@ -52,6 +57,12 @@ OP_COLUMN = 0
 OP_CONSTANT = -1
 OP_LITERAL = -2
 OP_INTEGER_POWER = 40  # the second operand is the exponent itself
+
+Integer = Any  # of numpy, since numba compiles a function anew for every literal of Python that it is given
+FITTED: Integer = np.int64(1)
+LINEAR: Integer = np.int64(2)
+SEARCHED: Integer = np.int64(4)
+_FIRST_ROW: Integer = np.int64(0)
 
 Array = Any  # numba sees arrays only; the public wrappers are typed
 Rows = Any  # the address of a block of doubles
@@ -145,6 +156,9 @@ _ROOT_HALF_BITS = 0x3FE6A09E00000000
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 _LARGEST_EXPONENT = 1e6  # of the vector power
 _ORDINARY = 5.0  # sizes within this factor of 1 leave a start as it is
+_EXACT = 1e-24  # mean square of a residual at which no further start is needed
+_DEPENDENT = 1e-10  # a column nearer than this to the span of others (relative) is not solved for
+_ROUNDING = 1e-26  # squared size of a projection that is rounding
 _TWO_THIRDS = 2.0 / 3.0
 _TWO_THIRDS_LOW = 3.700743415417188e-17  # what the rounding of 2 / 3 left over
 
@@ -594,8 +608,10 @@ def _pull_transcendental(op: int, g: Rows, a: Rows, v: Rows, ga: Rows, n: int) -
 
 
 @_jit
-def _reverse(code: Array, at: Array, A: Array, g_at: Array, start: int, width: int, J: Array) -> None:
-    """Write d(value)/d(constant k) into J[k, start : start + width].
+def _reverse(
+    code: Array, at: Array, A: Array, g_at: Array, start: int, width: int, J: Array, kind: int
+) -> None:
+    """Write d(value)/d(constant k) into J[k, start : start + width] for the constants of a kind.
 
     ``at`` has the addresses of the block's values, ``g_at`` (m,) is room for those of the adjoints in A.
     """
@@ -604,7 +620,7 @@ def _reverse(code: Array, at: Array, A: Array, g_at: Array, start: int, width: i
     for r in range(width):
         A[last, r] = 1.0
     for i in range(last, -1, -1):
-        if code[i, 3] == 0:
+        if code[i, 3] & kind == 0:
             continue
         op = code[i, 0]
         first, second = code[i, 1], code[i, 2]
@@ -622,12 +638,12 @@ def _reverse(code: Array, at: Array, A: Array, g_at: Array, start: int, width: i
             _pull_algebraic(op, g, _rows(at[first]), _rows(at[i]), _rows(g_at[first]), width)
         else:
             a, b = _rows(at[first]), _rows(at[second])
-            if code[second, 3]:
+            if code[second, 3] & kind:
                 if op == 1:
                     g_at[second] = g_at[i]
                 else:
                     _pull_right(op, g, a, b, _rows(at[i]), _rows(g_at[second]), width)
-            if code[first, 3]:
+            if code[first, 3] & kind:
                 if op <= 2:
                     g_at[first] = g_at[i]
                 else:
@@ -649,7 +665,7 @@ def jacobian_kernel(code: Array, literals: Array, constants: Array, X: Array, ou
         width = min(BLOCK, n - start)
         _forward(code, V, at, start, width, X)
         _copy(_rows(at[last]), _rows(out.ctypes.data + start * 8), width)
-        _reverse(code, at, A, g_at, start, width, J)
+        _reverse(code, at, A, g_at, start, width, J, FITTED)
 
 
 @_jit
@@ -806,28 +822,6 @@ def _residual(f: Array, y: Array, affine: bool, unit: float, r: Array) -> tuple[
 
 
 @_jit
-def _normal_equations(
-    J: Array, f: Array, r: Array, a: float, affine: bool, unit: float, H: Array, g: Array
-) -> None:
-    """Write a² J'J and a J'r; with ``affine``, J is first projected off the span of 1 and f (Kaufman)."""
-    k, n = J.shape
-    ff = _dot(f, f) if affine else 0.0
-    for i in range(k):
-        row = J[i]
-        for t in range(n):
-            row[t] = row[t] / unit if math.isfinite(row[t]) else 0.0
-        if affine:
-            mean = _mean(row)
-            slope = _dot(row, f) / ff if ff > 0.0 else 0.0
-            for t in range(n):
-                row[t] -= mean + slope * f[t]
-        g[i] = a * _dot(row, r)
-        for j in range(i + 1):
-            H[i, j] = a * a * _dot(row, J[j])
-            H[j, i] = H[i, j]
-
-
-@_jit
 def _solve(H: Array, g: Array, damping: Array, L: Array, step: Array) -> bool:
     """Solve (H + diag(damping)) step = g by Cholesky; False if the matrix is not positive definite."""
     k = g.shape[0]
@@ -858,85 +852,365 @@ def _solve(H: Array, g: Array, damping: Array, L: Array, step: Array) -> bool:
 
 
 @_jit
-def _block_jacobian(
-    code: Array,
-    literals: Array,
-    c: Array,
-    V: Array,
-    at: Array,
-    A: Array,
-    g_at: Array,
-    X: Array,
-    J: Array,
-) -> None:
-    """Write the derivatives at constants c into J (k, n); V may hold another point's values if n is long."""
-    n = J.shape[1]
-    if n <= V.shape[1]:  # V still holds this very point
-        _reverse(code, at, A, g_at, 0, n, J)
-        return
-    _fill(code, literals, c, V)
-    for start in range(0, n, V.shape[1]):
-        width = min(V.shape[1], n - start)
-        _forward(code, V, at, start, width, X)
-        _reverse(code, at, A, g_at, start, width, J)
-
-
-@_jit
 def _within(c: Array, bound: float) -> bool:
     return bool(np.all(np.abs(c) <= bound))
 
 
 @_jit
-def _stepped(step: Array, c: Array) -> bool:
-    """Whether the step changes any constant noticeably."""
-    return bool(np.any(np.abs(step) > 1e-14 * (np.abs(c) + 1e-11)))
+def _stepped(step: Array, c: Array, free: Array) -> bool:
+    """Whether the step changes any free constant noticeably."""
+    return bool(np.any(np.abs(step) > 1e-14 * (np.abs(c[free]) + 1e-11)))
+
+
+class _Task(NamedTuple):
+    """What is fitted to what; see :func:`fit_kernel`."""
+
+    code: Array
+    literals: Array
+    X: Array
+    y: Array
+    affine: bool
+    unit: float
+    max_constant: float
+
+
+class _Room(NamedTuple):
+    """Arrays that a fit writes into, allocated once for all starts.
+
+    ``V`` and ``A`` (m, width) are the blocks of values and adjoints, ``at`` has the addresses in V, ``g_at``
+    is room for those in A. ``J`` (k, n) has a row for each constant. Of the p constants numbered in
+    ``linear``, ``basis`` (p + 1, n) has the columns, and behind them the formula's part without them;
+    ``basis = R' Q``.
+    """
+
+    V: Array
+    A: Array
+    at: Array
+    g_at: Array
+    J: Array
+    work: Array
+    linear: Array
+    basis: Array
+    Q: Array
+    R: Array
+    pivots: Array
 
 
 @_jit
-def _descend(
-    code: Array,
-    literals: Array,
-    X: Array,
-    y: Array,
-    affine: bool,
-    unit: float,
-    c: Array,
-    max_iterations: int,
-    max_constant: float,
-    V: Array,
-    at: Array,
-    A: Array,
-    g_at: Array,
-    J: Array,
-    work: Array,
-) -> tuple[float, int, bool]:
-    """Levenberg-Marquardt from c, which is overwritten by the best point; loss, evaluations, converged."""
-    k = c.shape[0]
-    n = y.shape[0]
-    f, r, f_new, r_new = work[0], work[1], work[2], work[3]
-    H, L = np.empty((k, k)), np.zeros((k, k))
-    g, step, trial, damping, scale = np.empty(k), np.empty(k), np.empty(k), np.empty(k), np.zeros(k)
-    _values(code, literals, c, V, at, X, f)
-    a, loss = _residual(f, y, affine, unit, r)
-    evaluations = 1
-    for factor in (0.1, 10.0, -1.0, 0.01, 100.0, -0.1):
-        if loss < np.inf or k == 0 or max_iterations == 0:
-            break
-        trial[:] = c * factor
-        _values(code, literals, trial, V, at, X, f)
-        a, loss = _residual(f, y, affine, unit, r)
+def _constants_of(code: Array, kind: int) -> Array:
+    """Return the numbers of the constants of a kind."""
+    found = np.empty(code.shape[0], dtype=np.int64)
+    count = 0
+    for i in range(code.shape[0]):
+        if code[i, 0] == OP_CONSTANT and code[i, 3] & kind:
+            found[count] = code[i, 1]
+            count += 1
+    return found[:count]
+
+
+@_jit
+def _room(code: Array, n_constants: int, n: int) -> _Room:
+    """Return room for a fit on n rows, short ones in a single block."""
+    m = code.shape[0]
+    width = n if n <= 2 * BLOCK else BLOCK
+    V = np.empty((m, width))
+    at = np.empty(m, dtype=np.int64)
+    _locate(V, at)
+    linear = _constants_of(code, LINEAR)
+    p = linear.shape[0] + 1
+    return _Room(
+        V,
+        np.empty((m, width)),
+        at,
+        np.empty(m, dtype=np.int64),
+        np.empty((n_constants, n)),
+        np.empty((4, n)),
+        linear,
+        np.empty((p, n)),
+        np.empty((p, n)),
+        np.empty((p, p)),
+        np.empty(p, dtype=np.int64),
+    )
+
+
+@_jit
+def _orthonormalise(rows: Array, Q: Array, R: Array, pivots: Array, affine: bool, unit: float) -> int:
+    """Write rows (p, n) = R' Q with orthonormal Q (rank, n); returns the rank, or -1 if they are not finite.
+
+    With ``affine`` the rows lose their mean first, else they are divided by ``unit``. ``pivots[j]`` is the
+    row of Q that row j began, or -1 where j depends on those before it. Modified Gram-Schmidt, again where it
+    cancels.
+    """
+    rank = 0
+    for j in range(rows.shape[0]):
+        row = Q[rank]
+        row[:] = rows[j]
+        if not affine:
+            for t in range(row.shape[0]):
+                row[t] /= unit
+        whole = math.sqrt(_dot(row, row))
+        if not math.isfinite(whole):
+            return -1
+        if affine:
+            mean = _mean(row)
+            for t in range(row.shape[0]):
+                row[t] -= mean
+        R[:, j] = 0.0
+        before, left = 0.0, math.sqrt(_dot(row, row))
+        for _ in range(3):
+            before = left
+            for i in range(rank):
+                along = Q[i]
+                slope = _dot(row, along)
+                R[i, j] += slope
+                for t in range(row.shape[0]):
+                    row[t] -= slope * along[t]
+            left = math.sqrt(_dot(row, row))
+            if left > 0.5 * before or left <= _DEPENDENT * whole:
+                break
+        pivots[j] = -1
+        if left > _DEPENDENT * whole:
+            pivots[j] = rank
+            R[rank, j] = left
+            for t in range(row.shape[0]):
+                row[t] /= left
+            rank += 1
+    return rank
+
+
+@_jit
+def _back_substitute(R: Array, pivots: Array, rhs: Array, values: Array) -> float:
+    """Solve R values = rhs for the values whose rows have a pivot; returns the largest size among them."""
+    largest = 0.0
+    for j in range(values.shape[0] - 1, -1, -1):
+        i = pivots[j]
+        if i < 0:
+            continue
+        total = rhs[i]
+        for later in range(j + 1, values.shape[0]):
+            if pivots[later] >= 0:
+                total -= R[i, later] * values[later]
+        values[j] = total / R[i, j]
+        largest = max(largest, abs(values[j]))
+    return largest
+
+
+@_jit
+def _solve_linear(R: Array, pivots: Array, rank: int, z: Array, affine: bool, values: Array) -> bool:
+    """Turn the coordinates z of y in Q into the linear constants ``values`` (p,).
+
+    Those without a pivot keep their value. With ``affine`` the last column of R is the part without linear
+    constants, whose coefficient is the scale; where it depends on the others any scale will do, and the one
+    taken makes the largest constant about 1. False if there is no solution.
+    """
+    p = values.shape[0]
+    scale = 1.0
+    if affine and pivots[p] >= 0:
+        scale = z[pivots[p]] / R[pivots[p], p]
+        if scale == 0.0:
+            return False
+    elif affine:
+        fixed = values.copy()
+        scale = _back_substitute(R, pivots, z, fixed) / (1 + p - rank)  # copies then share, none becomes 0
+        scale = scale if scale > 0.0 else 1.0
+    for i in range(rank):
+        z[i] /= scale
+        if affine:
+            z[i] -= R[i, p]
+        for j in range(p):
+            if pivots[j] < 0:
+                z[i] -= R[i, j] * values[j]
+    return math.isfinite(_back_substitute(R, pivots, z, values))
+
+
+@_jit
+def _values_and_linear(task: _Task, room: _Room, c: Array, f: Array) -> None:
+    """Write the values into f (n,) and the derivatives by linear constants into their rows of J."""
+    n = f.shape[0]
+    width = room.V.shape[1]
+    _fill(task.code, task.literals, c, room.V)
+    for start in range(0, n, width):
+        rows = min(width, n - start)
+        _forward(task.code, room.V, room.at, start, rows, task.X)
+        _copy(_rows(room.at[task.code.shape[0] - 1]), _rows(f.ctypes.data + start * 8), rows)
+        _reverse(task.code, room.at, room.A, room.g_at, start, rows, room.J, LINEAR)
+
+
+@_jit
+def _eliminate(task: _Task, room: _Room, c: Array, f: Array, r: Array) -> tuple[float, float, int]:
+    """Set the linear constants of c to their best values given the others (variable projection).
+
+    Writes f and r as :func:`_residual` does, and an orthonormal basis of what the linear constants and the
+    scale reach into the first rows of Q. Returns the scale, the sum of squares of exactly this point, which
+    is infinite if there is no solution within the bound, and the rank of Q.
+    """
+    linear, basis = room.linear, room.basis
+    p, n = linear.shape[0], f.shape[0]
+    values, z = c[linear], np.empty(p + 1)
+    c[linear] = 0.0
+    _values_and_linear(task, room, c, f)
+    for j in range(p):
+        basis[j] = room.J[linear[j]]
+    basis[p] = f
+    columns = basis if task.affine else basis[:p]
+    rank = _orthonormalise(columns, room.Q, room.R, room.pivots, task.affine, task.unit)
+    for t in range(n):
+        r[t] = task.y[t] if task.affine else task.y[t] - f[t] / task.unit
+    for i in range(rank):
+        along = room.Q[i]
+        z[i] = _dot(along, r)
+        for t in range(n):
+            r[t] -= z[i] * along[t]
+    if rank < 0 or not _solve_linear(room.R, room.pivots, rank, z, task.affine, values):
+        return 0.0, np.inf, 0
+    if not _within(values, task.max_constant):
+        return 0.0, np.inf, 0
+    c[linear] = values
+    for j in range(p):
+        row = basis[j]
+        for t in range(n):
+            f[t] += values[j] * row[t]
+    a, loss = _residual(f, task.y, task.affine, task.unit, r)
+    return a, loss, rank
+
+
+@_jit
+def _point(task: _Task, room: _Room, searched: int, c: Array, f: Array, r: Array) -> tuple[float, float, int]:
+    """Evaluate a point; with ``searched`` not ``FITTED`` the linear constants are solved there.
+
+    Returns the scale, the sum of squares and the rank of Q, whose first rows span what was solved.
+    """
+    if searched != FITTED:
+        return _eliminate(task, room, c, f, r)
+    _values(task.code, task.literals, c, room.V, room.at, task.X, f)
+    a, loss = _residual(f, task.y, task.affine, task.unit, r)
+    size = math.sqrt(_dot(f, f)) if task.affine and loss < np.inf else 0.0
+    if size == 0.0:
+        return a, loss, 0
+    for t in range(f.shape[0]):
+        room.Q[0, t] = f[t] / size
+    return a, loss, 1
+
+
+@_jit
+def _renew(code: Array, c: Array, V: Array, at: Array) -> None:
+    """Put the linear constants of c into V and evaluate the nodes above them again."""
+    width = V.shape[1]
+    for i in range(code.shape[0]):
+        op = code[i, 0]
+        if code[i, 3] & LINEAR == 0:
+            continue
+        if op == OP_CONSTANT:
+            V[i, :] = c[code[i, 1]]
+        elif op >= 10:
+            _algebraic(op, _rows(at[code[i, 1]]), _rows(at[i]), width)
+        else:
+            _binary(op, _rows(at[code[i, 1]]), _rows(at[code[i, 2]]), _rows(at[i]), width)
+
+
+@_jit
+def _derivatives(task: _Task, room: _Room, searched: int, c: Array) -> None:
+    """Write the derivatives at c into the rows of J; if n is short, V must hold c's values."""
+    n = room.J.shape[1]
+    width = room.V.shape[1]
+    if n <= width:
+        if searched != FITTED:
+            _renew(task.code, c, room.V, room.at)
+        _reverse(task.code, room.at, room.A, room.g_at, _FIRST_ROW, n, room.J, searched)
+        return
+    _fill(task.code, task.literals, c, room.V)
+    for start in range(0, n, width):
+        rows = min(width, n - start)
+        _forward(task.code, room.V, room.at, start, rows, task.X)
+        _reverse(task.code, room.at, room.A, room.g_at, start, rows, room.J, searched)
+
+
+@_jit
+def _normal_equations(
+    task: _Task, room: _Room, free: Array, rank: int, a: float, r: Array, H: Array, g: Array
+) -> None:
+    """Write a² J'J and a J'r for the free rows of J, projected off the first rows of Q and, if affine, off 1.
+
+    That is the Jacobian of Kaufman: its gradient is exact, since r is orthogonal to what is projected off.
+    """
+    n = r.shape[0]
+    unit = 1.0 if task.affine else task.unit
+    for i in range(free.shape[0]):
+        row = room.J[free[i]]
+        for t in range(n):
+            row[t] = row[t] / unit if math.isfinite(row[t]) else 0.0
+        whole = _dot(row, row)
+        if task.affine:
+            mean = _mean(row)
+            for t in range(n):
+                row[t] -= mean
+        for q in range(rank):
+            along = room.Q[q]
+            slope = _dot(row, along)
+            for t in range(n):
+                row[t] -= slope * along[t]
+        if _dot(row, row) <= _ROUNDING * whole:
+            row[:] = 0.0  # what this constant does is done by those solved
+        g[i] = a * _dot(row, r)
+        for j in range(i + 1):
+            H[i, j] = a * a * _dot(row, room.J[free[j]])
+            H[j, i] = H[i, j]
+
+
+@_jit
+def _first_point(task: _Task, room: _Room, c: Array, many: bool) -> tuple[float, float, int, int]:
+    """Evaluate c or, with ``many``, the first multiple of it that is finite, which c becomes.
+
+    Returns what :func:`_point` does, and the evaluations.
+    """
+    start = c.copy()
+    a, loss, rank, evaluations = 1.0, np.inf, 0, 0
+    for factor in (1.0, 0.1, 10.0, -1.0, 0.01, 100.0, -0.1):
+        c[:] = start * factor
+        a, loss, rank = _point(task, room, FITTED, c, room.work[0], room.work[1])
         evaluations += 1
-        if loss < np.inf:
+        if loss < np.inf or c.shape[0] == 0 or not many:
+            break
+    if loss == np.inf:
+        c[:] = start
+    return a, loss, rank, evaluations
+
+
+@_jit
+def _descend(task: _Task, room: _Room, c: Array, max_iterations: int) -> tuple[float, int, bool]:
+    """Levenberg-Marquardt from c, which is overwritten by the best point; loss, evaluations, converged.
+
+    Linear constants are solved at every point, unless that is of no use at the first one.
+    """
+    f, r, f_new, r_new = room.work[0], room.work[1], room.work[2], room.work[3]
+    n = r.shape[0]
+    a, loss, rank, evaluations = _first_point(task, room, c, max_iterations > 0)
+    if c.shape[0] == 0 or loss == np.inf:
+        return loss, evaluations, loss < np.inf
+    trial = c.copy()
+    searched = FITTED
+    if room.linear.shape[0] > 0 and loss > _EXACT * n:  # constants that are right already stay as they are
+        a_new, new, rank_new = _eliminate(task, room, trial, f_new, r_new)
+        evaluations += 1
+        if new <= loss:
             c[:] = trial
-    if k == 0 or loss == np.inf or max_iterations == 0:
-        return loss, evaluations, k == 0 and loss < np.inf
+            f, f_new, r, r_new = f_new, f, r_new, r
+            a, loss, rank, searched = a_new, new, rank_new, SEARCHED
+        else:
+            a, loss, rank = _point(task, room, FITTED, c, f, r)  # V and Q again
+    free = _constants_of(task.code, searched)
+    k = free.shape[0]
+    if k == 0 or max_iterations == 0:
+        return loss, evaluations, k == 0
+    H, L = np.empty((k, k)), np.zeros((k, k))
+    g, step, damping, scale = np.empty(k), np.empty(k), np.empty(k), np.zeros(k)
     mu, nu, fresh = 1e-2, 2.0, True
     for _ in range(max_iterations):
         if loss <= 1e-31 * n:
             return loss, evaluations, True
         if fresh:
-            _block_jacobian(code, literals, c, V, at, A, g_at, X, J)
-            _normal_equations(J, f, r, a, affine, 1.0 if affine else unit, H, g)
+            _derivatives(task, room, searched, c)
+            _normal_equations(task, room, free, rank, a, r, H, g)
             for i in range(k):
                 scale[i] = max(scale[i], H[i, i])
             fresh = False
@@ -945,24 +1219,23 @@ def _descend(
             return loss, evaluations, largest == 0.0
         for i in range(k):
             damping[i] = mu * max(scale[i], 1e-14 * largest)
-        new = np.inf
-        predicted = 0.0
+        new, predicted = np.inf, 0.0
         if _solve(H, g, damping, L, step):
-            trial[:] = c + step
-            if not _stepped(step, c):
+            if not _stepped(step, c, free):
                 return loss, evaluations, True
+            trial[:] = c
             for i in range(k):
+                trial[free[i]] += step[i]
                 predicted += step[i] * (damping[i] * step[i] + g[i])
-            if _within(trial, max_constant):
-                _values(code, literals, trial, V, at, X, f_new)
-                a_new, new = _residual(f_new, y, affine, unit, r_new)
+            if _within(trial, task.max_constant):
+                a_new, new, rank_new = _point(task, room, searched, trial, f_new, r_new)
                 evaluations += 1
         if new < loss:
             gain = (loss - new) / predicted if predicted > 0.0 else 1.0
             done = loss - new <= 1e-11 * loss
             c[:] = trial
             f, f_new, r, r_new = f_new, f, r_new, r
-            a, loss, fresh = a_new, new, True
+            a, loss, rank, fresh = a_new, new, rank_new, True
             mu *= max(0.1, 1.0 - (2.0 * gain - 1.0) ** 3)
             nu = 2.0
             if done:
@@ -991,44 +1264,22 @@ def fit_kernel(
     """Fit the constants of a program from several starts.
 
     ``X`` is (h, n), ``y`` (n,) has root mean square 1, and mean 0 with ``affine``; ``starts`` is (s, k) and
-    is overwritten; the best constants go to ``best`` (k,). Returns the sum of squares, the evaluations, the
-    starts used and whether the best start converged.
+    is overwritten; the best constants go to ``best`` (k,). Constants marked ``LINEAR`` are solved, the others
+    searched for. Returns the sum of squares, the evaluations, the starts used and whether the best start
+    converged.
     """
     n = y.shape[0]
-    k = best.shape[0]
-    width = n if n <= 2 * BLOCK else BLOCK
-    V = np.empty((code.shape[0], width))
-    A = np.empty((code.shape[0], width))
-    at = np.empty(code.shape[0], dtype=np.int64)
-    g_at = np.empty(code.shape[0], dtype=np.int64)
-    _locate(V, at)
-    J = np.empty((k, n))
-    work = np.empty((4, n))
+    task = _Task(code, literals, X, y, affine, unit, max_constant)
+    room = _room(code, best.shape[0], n)
     lowest, evaluations, used, converged = np.inf, 0, 0, False
     best[:] = starts[0]
     for s in range(starts.shape[0]):
-        loss, spent, done = _descend(
-            code,
-            literals,
-            X,
-            y,
-            affine,
-            unit,
-            starts[s],
-            max_iterations,
-            max_constant,
-            V,
-            at,
-            A,
-            g_at,
-            J,
-            work,
-        )
+        loss, spent, done = _descend(task, room, starts[s], max_iterations)
         evaluations += spent
         used += 1
         if loss < lowest:
             lowest, converged = loss, done
             best[:] = starts[s]
-        if lowest <= 1e-24 * n or k == 0:
+        if lowest <= _EXACT * n or best.shape[0] == 0:
             break
     return lowest, evaluations, used, converged

@@ -13,8 +13,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from srbench_ext.expression.compilation import split_kernel, token_codes
+from srbench_ext.expression.compilation import linear_kernel, split_kernel, token_codes
 from srbench_ext.expression.core import check_prefix
+from srbench_ext.expression.kernels import LINEAR, OP_CONSTANT
 from srbench_ext.expression.operators import CONSTANT
 from srbench_ext.expression.program import FloatArray
 
@@ -36,6 +37,8 @@ class FitPlan:
         Which of the skeleton's constants the core has.
     n_columns : int
         Number of columns a table must have at least; 0 if the core does not depend on the table.
+    n_linear : int
+        How many of those are solved in closed form.
     code, literals : (m, 4) int64 array and (l,) float64 array
         The core, the subtrees that have no constants being columns 0 ... h-1.
     outer_code, outer_literals : (o, 4) int64 array and (p,) float64 array
@@ -47,16 +50,32 @@ class FitPlan:
     core: Prefix
     kept: tuple[int, ...]
     n_columns: int
+    n_linear: int
     code: IntArray
     literals: FloatArray
     outer_code: IntArray
     outer_literals: FloatArray
     roots: IntArray
 
+    @property
+    def linear(self) -> tuple[int, ...]:
+        """Which of the skeleton's constants are solved in closed form, given the others, in order."""
+        taken = (self.code[:, 0] == OP_CONSTANT) & (self.code[:, 3] & LINEAR > 0)
+        return tuple(sorted(self.kept[number] for number in self.code[taken, 1].tolist()))
+
 
 @lru_cache(maxsize=4096)
-def fit_plan(prefix: Prefix, scale_and_offset: bool) -> FitPlan:
-    """Take a skeleton apart for fitting; the last few thousand plans are kept."""
+def fit_plan(prefix: Prefix, scale_and_offset: bool, variable_projection: bool = True) -> FitPlan:
+    """Take a skeleton apart for fitting; the last few thousand plans are kept.
+
+    Parameters
+    ----------
+    prefix : tuple of str
+    scale_and_offset : bool
+        Whether a scale and an offset are fitted around it.
+    variable_projection : bool
+        Whether constants that enter linearly are solved rather than searched for.
+    """
     check_prefix(prefix)
     m = len(prefix)
     inner, outer = np.empty((2 * m, 4), dtype=np.int64), np.empty((2 * m, 4), dtype=np.int64)
@@ -72,6 +91,7 @@ def fit_plan(prefix: Prefix, scale_and_offset: bool) -> FitPlan:
         core=core,
         kept=tuple(range(first, first + core.count(CONSTANT))),
         n_columns=n_columns,
+        n_linear=linear_kernel(inner[:n_inner]) if variable_projection else 0,
         code=inner[:n_inner],
         literals=inner_literals[:n_inner_literals],
         outer_code=outer[:n_outer],
