@@ -11,7 +11,7 @@ import contextlib
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from joblib import Parallel, delayed, parallel_config
 
@@ -86,14 +86,12 @@ def dispatcher(backend: Backend, place: Workplace, jobs: int) -> Iterator[Dispat
 
 def _local(runner: Runner, jobs: int, runs: Iterable[tuple[RunSpec, bool]]) -> Iterator[Outcome]:
     parallel = Parallel(n_jobs=jobs, backend="threading", return_as="generator_unordered", pre_dispatch=jobs)
-    found: Iterator[Outcome] = parallel(delayed(runner.run)(spec, again=again) for spec, again in runs)
-    return found
+    return iter(parallel(delayed(runner.run)(spec, again=again) for spec, again in runs))
 
 
 def _on_dask(place: Workplace, runs: Iterable[tuple[RunSpec, bool]]) -> Iterator[Outcome]:
     parallel = Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)
-    found: Iterator[Outcome] = parallel(delayed(run_here)(place, spec, again) for spec, again in runs)
-    return found
+    return iter(parallel(delayed(run_here)(place, spec, again) for spec, again in runs))
 
 
 @contextlib.contextmanager
@@ -103,7 +101,7 @@ def _client(address: str) -> Iterator[Any]:
     from distributed import Client
 
     try:
-        client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        client: Any = cast("Any", Client)(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"No dask scheduler answers at {address}: {error}. Start one with `dask scheduler`, and workers "
