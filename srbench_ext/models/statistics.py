@@ -31,7 +31,8 @@ def table_statistics(features: Tensor) -> Tensor:
     it is there, and its scale.
     """
     features = features.float()
-    numbers = features[..., : _COLUMNS * FEATURES_PER_NUMBER].unflatten(-1, (_COLUMNS, FEATURES_PER_NUMBER))
+    numbers = features[..., : _COLUMNS * FEATURES_PER_NUMBER]
+    numbers = numbers.reshape(*numbers.shape[:-1], _COLUMNS, FEATURES_PER_NUMBER)
     values, sign = numbers[..., _CLIPPED], numbers[..., _SIGN]
     logarithms = numbers[..., _LOGARITHM] * 3.0
     x, y = values[..., :-1], values[..., -1]
