@@ -83,11 +83,11 @@ class ForkServer:
 
     def start_job(self) -> socket.socket:
         """Fork a child and return the socket that leads to it."""
-        ours, theirs = socket.socketpair()
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._start()
             assert self._control is not None
+            ours, theirs = socket.socketpair()
             socket.send_fds(self._control, [MESSAGE.pack(JOB, 0)], [theirs.fileno()])
         theirs.close()
         return ours
