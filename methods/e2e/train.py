@@ -19,7 +19,7 @@ def main(out: Path, minutes: float | None = None, examples: int | None = None, r
     train_release(
         out,
         corpus,
-        lambda: Foundation(FoundationConfig()),
+        lambda: Foundation(FoundationConfig(statistics_length=4)),
         name="foundation",
         minutes=minutes,
         examples=examples,
