@@ -853,13 +853,19 @@ def _solve(H: Array, g: Array, damping: Array, L: Array, step: Array) -> bool:
 
 @_jit
 def _within(c: Array, bound: float) -> bool:
-    return bool(np.all(np.abs(c) <= bound))
+    inside = True
+    for i in range(c.shape[0]):
+        inside &= abs(c[i]) <= bound
+    return inside
 
 
 @_jit
 def _stepped(step: Array, c: Array, free: Array) -> bool:
     """Whether the step changes any free constant noticeably."""
-    return bool(np.any(np.abs(step) > 1e-14 * (np.abs(c[free]) + 1e-11)))
+    changed = False
+    for i in range(free.shape[0]):
+        changed |= abs(step[i]) > 1e-14 * (abs(c[free[i]]) + 1e-11)
+    return changed
 
 
 class _Task(NamedTuple):
@@ -1046,8 +1052,10 @@ def _eliminate(task: _Task, room: _Room, c: Array, f: Array, r: Array) -> tuple[
     """
     linear, basis = room.linear, room.basis
     p, n = linear.shape[0], f.shape[0]
-    values, z = c[linear], np.empty(p + 1)
-    c[linear] = 0.0
+    values, z = np.empty(p), np.empty(p + 1)
+    for j in range(p):
+        values[j] = c[linear[j]]
+        c[linear[j]] = 0.0
     _values_and_linear(task, room, c, f)
     for j in range(p):
         basis[j] = room.J[linear[j]]
@@ -1065,8 +1073,8 @@ def _eliminate(task: _Task, room: _Room, c: Array, f: Array, r: Array) -> tuple[
         return 0.0, np.inf, 0
     if not _within(values, task.max_constant):
         return 0.0, np.inf, 0
-    c[linear] = values
     for j in range(p):
+        c[linear[j]] = values[j]
         row = basis[j]
         for t in range(n):
             f[t] += values[j] * row[t]
@@ -1078,18 +1086,14 @@ def _eliminate(task: _Task, room: _Room, c: Array, f: Array, r: Array) -> tuple[
 def _point(task: _Task, room: _Room, searched: int, c: Array, f: Array, r: Array) -> tuple[float, float, int]:
     """Evaluate a point; with ``searched`` not ``FITTED`` the linear constants are solved there.
 
-    Returns the scale, the sum of squares and the rank of Q, whose first rows span what was solved.
+    Returns the scale, the sum of squares and the rank of Q, whose first rows span what was solved, 0 if only
+    the scale was.
     """
     if searched != FITTED:
         return _eliminate(task, room, c, f, r)
     _values(task.code, task.literals, c, room.V, room.at, task.X, f)
     a, loss = _residual(f, task.y, task.affine, task.unit, r)
-    size = math.sqrt(_dot(f, f)) if task.affine and loss < np.inf else 0.0
-    if size == 0.0:
-        return a, loss, 0
-    for t in range(f.shape[0]):
-        room.Q[0, t] = f[t] / size
-    return a, loss, 1
+    return a, loss, 0
 
 
 @_jit
@@ -1123,6 +1127,17 @@ def _derivatives(task: _Task, room: _Room, searched: int, c: Array) -> None:
         rows = min(width, n - start)
         _forward(task.code, room.V, room.at, start, rows, task.X)
         _reverse(task.code, room.at, room.A, room.g_at, start, rows, room.J, searched)
+
+
+@_jit
+def _direction(f: Array, Q: Array) -> int:
+    """Write f of length 1 into the first row of Q; returns the rank of that."""
+    size = math.sqrt(_dot(f, f))
+    if size == 0.0:
+        return 0
+    for t in range(f.shape[0]):
+        Q[0, t] = f[t] / size
+    return 1
 
 
 @_jit
@@ -1197,7 +1212,7 @@ def _descend(task: _Task, room: _Room, c: Array, max_iterations: int) -> tuple[f
             f, f_new, r, r_new = f_new, f, r_new, r
             a, loss, rank, searched = a_new, new, rank_new, SEARCHED
         else:
-            a, loss, rank = _point(task, room, FITTED, c, f, r)  # V and Q again
+            a, loss, rank = _point(task, room, FITTED, c, f, r)  # V again
     free = _constants_of(task.code, searched)
     k = free.shape[0]
     if k == 0 or max_iterations == 0:
@@ -1210,6 +1225,8 @@ def _descend(task: _Task, room: _Room, c: Array, max_iterations: int) -> tuple[f
             return loss, evaluations, True
         if fresh:
             _derivatives(task, room, searched, c)
+            if searched == FITTED and task.affine:
+                rank = _direction(f, room.Q)
             _normal_equations(task, room, free, rank, a, r, H, g)
             for i in range(k):
                 scale[i] = max(scale[i], H[i, i])
