@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from srbench_ext.errors import ExpressionError
@@ -62,13 +62,13 @@ def test_every_ground_truth_agrees_with_sympy() -> None:
 @given(expressions(max_leaves=6), st.integers(0, 2**32 - 1))
 @settings(max_examples=150, deadline=None)
 def test_values_agree_with_sympy_where_both_are_finite(e: Expression, seed: int) -> None:
+    assume("inv inv" not in " ".join(e.prefix))  # sympy prints an unevaluated 1/(1/x) as 1/1/x
     X = np.random.default_rng(seed).uniform(0.2, 2.5, size=(20, N_COLUMNS))
     symbols = [sympy.Symbol(f"x{i}") for i in range(N_COLUMNS)]
     form = to_sympy(e, evaluate=False)
     with np.errstate(all="ignore"):
         try:
-            # sympy prints an unevaluated 1/(1/pi) as 1/1/pi
-            reference = np.array(sympy.lambdify(symbols, form.doit(), "math"), dtype=object)
+            reference = np.array(sympy.lambdify(symbols, form, "math"), dtype=object)
             expected = np.array([_real(reference.item(), row) for row in X])
         except (ZeroDivisionError, OverflowError, ValueError, TypeError):
             return
