@@ -1,10 +1,9 @@
 """Tables split by whether the weights of a method met a problem's truth in training.
 
 A corpus of synthetic formulas holds short laws that are benchmark truths too. The card beside each file of
-weights says which: its key ``benchmark_truths_met`` counts draws by problem. A problem is *seen* when at
-least one of the weights in the records met it, so that all methods, those without weights too, are scored on
-the same problems; it is *unseen* when none did, and *unknown* when that cannot be said because a card is
-missing.
+weights says which (:func:`srbench_ext.corpus.seen_problems`). A problem is *seen* when at least one of the
+weights in the records met it, so that all methods, those without weights too, are scored on the same problems;
+it is *unseen* when none did, and *unknown* when that cannot be said because a card, or its count, is missing.
 """
 
 from __future__ import annotations
@@ -23,8 +22,6 @@ from srbench_ext.registry import describe, names
 __all__ = ["SPLITS", "find_cards", "split_runs"]
 
 SPLITS = ("seen",)
-
-_KEY = "benchmark_truths_met"
 
 
 def split_runs(
@@ -56,7 +53,7 @@ def split_runs(
     if split not in SPLITS:
         raise ConfigError(f"A report is split by one of {', '.join(SPLITS)}. Got {split!r}.")
     used = sorted(set(runs["weights_sha256"].dropna()))
-    known = {sha: cards[sha][_KEY] for sha in used if _KEY in cards.get(sha, {})}
+    known = {sha: seen for sha in used if (seen := _seen(cards.get(sha, {}))) is not None}
     missing = [sha for sha in used if sha not in known]
     met = {problem for problems in known.values() for problem in problems}
     rest = "unknown" if missing else "unseen"
@@ -83,6 +80,16 @@ def find_cards(folder: Path) -> dict[str, dict[str, Any]]:
         if isinstance(card, dict) and isinstance(card.get("sha256"), str):
             cards[card["sha256"]] = card
     return cards
+
+
+def _seen(card: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the problems that weights have seen by their card; None where it does not say."""
+    from srbench_ext.corpus import seen_problems  # its kernels take half a second to import
+
+    try:
+        return seen_problems(card)
+    except WeightsError:
+        return None
 
 
 def _card_paths(folder: Path) -> Iterator[Path]:

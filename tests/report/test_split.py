@@ -68,6 +68,13 @@ def test_a_problem_that_any_of_several_weights_met_is_seen(folder, make_record, 
     assert parts(folder) == {("seen", "p1", "p2")}
 
 
+def test_a_problem_with_the_law_of_one_that_was_met_is_seen(make_record, save_records):
+    names = ["feynman_I_25_13", "feynman_I_29_4", "feynman_I_14_3"]  # q/C, omega/c, m*g*z
+    folder = save_records(make_record(suite="feynman", problem=name, weights_sha256=OLD) for name in names)
+    put_card(folder, "old", sha256=OLD, benchmark_truths_met={"feynman_I_25_13": 5})
+    assert parts(folder) == {("seen", "feynman_I_25_13", "feynman_I_29_4"), ("unseen", "feynman_I_14_3")}
+
+
 def test_an_unsplit_report_has_no_part(folder):
     report = make_report(folder)
     assert [table.part for table in report.tables] == [""]
