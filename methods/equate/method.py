@@ -85,6 +85,9 @@ class Equate(Method):
     probes : bool
         Probe the table for columns that enter only together, and work on the reduced table; the whole one
         is bred beside it.
+    relations : bool
+        Try formulas linear in two or three small features of the columns, or linear after the target is
+        rewritten, in closed form before anything is bred.
     weights : str or None
         Other foundation weights than those that ship.
     """
@@ -120,6 +123,7 @@ class Equate(Method):
         infills: int = 8,
         network_share: float = 0.3,
         probes: bool = True,
+        relations: bool = True,
         weights: str | None = None,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
@@ -144,6 +148,7 @@ class Equate(Method):
         self.infills = infills
         self.network_share = network_share
         self.probes = probes
+        self.relations = relations
         self.weights = weights
 
     @property
@@ -178,6 +183,8 @@ class Equate(Method):
             reduction = Reduction.whole(X.shape[1])
         session = _Session(self, foundation, X, y, reduction, run)
         self._session = session
+        if self.relations:
+            yield from session.relate()
         yield from session.propose()
         for _ in range(self.rounds):
             if session.finished:
@@ -265,6 +272,15 @@ class _Session:
     def exact(self) -> bool:
         """Whether an exact formula was found."""
         return any(island.archive.exact for island in self.islands)
+
+    def relate(self) -> Iterator[Candidate]:
+        """Try small sums of features on the reduced table, and on the whole one where nothing is exact."""
+        for island in (self.bred, *self.islands[2:]):
+            if self.exact or self.finished:
+                break
+            share = time.monotonic() + 0.2 * self.method.max_seconds
+            for expression, entry in island.relate(min(share, self.deadline)):
+                yield self._candidate(expression, entry, entry.origin)
 
     # ------------------------------------------------------------ step 1
     def propose(self) -> Iterator[Candidate]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -50,6 +51,8 @@ class Evolve(Method):
         See ``max_fit_rows``.
     probes : bool
         Probe the table for columns that enter only together, and search the reduced table as well.
+    relations : bool
+        Try formulas linear in two or three small features in closed form first.
     """
 
     name = "evolve"
@@ -67,6 +70,7 @@ class Evolve(Method):
         max_fit_rows: int = 300,
         max_final_rows: int = 10_000,
         probes: bool = False,
+        relations: bool = False,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
         self.n_initial = n_initial
@@ -76,6 +80,7 @@ class Evolve(Method):
         self.max_fit_rows = max_fit_rows
         self.max_final_rows = max_final_rows
         self.probes = probes
+        self.relations = relations
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield a linear formula, every new member of the front, and the front refitted and snapped."""
@@ -95,6 +100,8 @@ class Evolve(Method):
                 return
             reduction = Reduction.whole(X.shape[1])
         islands = self._islands(X, y, reduction, run)
+        if self.relations:
+            yield from self._relate(islands, run)
         yield from self._evolve(islands, run)
         run.note("cells", sum(island.archive.n_cells for island in islands))
         run.count("evaluated", sum(island.archive.n_evaluated for island in islands))
@@ -104,6 +111,15 @@ class Evolve(Method):
             for island in sorted(islands, key=lambda island: not island.finished):
                 for expression, entry, step in island.refined(run.deadline, max_rows=self.max_final_rows):
                     yield Candidate(expression, source=f"{entry.origin}, {step}")
+
+    def _relate(self, islands: list[Island], run: SearchRun) -> Iterator[Candidate]:
+        """Yield what small sums of features give, of the reduced table first."""
+        for island in islands:
+            if any(each.archive.exact for each in islands):
+                break
+            share = time.monotonic() + 0.2 * self.max_seconds
+            for expression, entry in island.relate(min(share, run.deadline)):
+                yield Candidate(expression, source=entry.origin)
 
     def _islands(self, X: FloatArray, y: FloatArray, reduction: Reduction, run: SearchRun) -> list[Island]:
         """Return an island of the reduced table, if it is one, and one of the whole table."""

@@ -9,6 +9,7 @@ from srbench_ext.search.island import Island, closed_forms
 from srbench_ext.search.linear import linear_formula
 from srbench_ext.search.reduction import Reduction, reduce_table
 from srbench_ext.search.refinement import refined_front
+from srbench_ext.search.relations import Relation, loosened, sparse_relations
 from srbench_ext.search.rows import RowSets, split_for_search
 from srbench_ext.search.subtrees import SubtreeSource
 
@@ -21,17 +22,20 @@ __all__ = [
     "Member",
     "ParetoFront",
     "Reduction",
+    "Relation",
     "RowSets",
     "SubtreeSource",
     "Tokens",
     "closed_forms",
     "expression_of",
     "linear_formula",
+    "loosened",
     "normal_form",
     "random_edit",
     "reduce_table",
     "refined_front",
     "shortening_edit",
+    "sparse_relations",
     "split_for_search",
     "tokens_of",
 ]

@@ -15,6 +15,7 @@ from srbench_ext.search.breeding import Breeder
 from srbench_ext.search.polishing import polished
 from srbench_ext.search.reduction import Reduction
 from srbench_ext.search.refinement import refined_front
+from srbench_ext.search.relations import loosened, sparse_relations
 from srbench_ext.search.rows import RowSets
 from srbench_ext.search.subtrees import SubtreeSource
 
@@ -93,6 +94,7 @@ class Island:
         self.X, self.y = X, y
         self.Z, self.t = reduction.apply(X, y)
         self.rng = rng
+        self.rows = rows
         self.archive = Archive(
             self.Z, self.t, rng, n_starts=1, max_constants=max_constants, max_tokens=max_tokens, rows=rows
         )
@@ -119,6 +121,24 @@ class Island:
         """Breed one batch; yield the new members of the archive's front."""
         for entry in self.breeder.step(deadline):
             yield self.formula(entry), entry
+
+    def relate(self, deadline: float) -> Iterator[tuple[Expression, Entry]]:
+        """Submit formulas linear in a few small features; yield the new members of the archive's front.
+
+        Parameters
+        ----------
+        deadline : float
+            A ``time.monotonic()`` after which nothing further is looked for.
+        """
+        rows = self.rows.fit
+        found = sparse_relations(self.Z[rows], self.t[rows], self.rng, deadline=deadline)
+        formulas = [relation.tokens for relation in found]
+        formulas += [loosened(tokens) for tokens in formulas[:10]]
+        fresh = self.archive.submit(formulas, "relation", deadline=deadline)
+        front = {entry.number for entry in self.archive.front()}
+        for entry in fresh:
+            if entry.number in front:
+                yield self.formula(entry), entry
 
     def refined(self, deadline: float, *, max_rows: int = 10_000) -> Iterator[tuple[Expression, Entry, str]]:
         """Yield the front fitted on all rows of the whole table, snapped and simplified."""

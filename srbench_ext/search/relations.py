@@ -1,0 +1,296 @@
+"""Formulas that are linear in two to four small features, or become so when the target is rewritten.
+
+Every pair of a library of features, and every triple of its simplest ones, is tried in closed form on the
+target and on its inverse, square, logarithm and so on; a feature times the target makes the formula a
+quotient. Exhaustive sparse regression on generated features is SISSO's idea (Ouyang et al.,
+doi:10.1103/PhysRevMaterials.2.083802), the term with the target in it that of implicit SINDy (Kaheman et al.,
+arXiv 2004.02322).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from srbench_ext.search.library import Library, feature_library
+
+__all__ = ["Relation", "loosened", "sparse_relations"]
+
+FloatArray = npt.NDArray[np.float64]
+Tokens = tuple[str | float, ...]
+
+_Terms = tuple[tuple[int, ...], int | None]  # numbers of features, and of the one that the target multiplies
+
+_ROWS = 100
+_FEWEST_ROWS = 20
+_PAIRED = 2000
+_TRIPLED = 120
+_TIMED = 100  # features that are tried as a factor of the target
+_KEPT = 8  # of every kind and target
+_LOOSENED = frozenset({"exp", "sin", "cos", "tan", "tanh"})
+_EXACT = 1e-13  # of the variance: closed form on rows as given, not yet refined
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A formula and how well it fits.
+
+    Attributes
+    ----------
+    tokens : tuple of str or float
+        Prefix order, with numbers for constants.
+    nmse : float
+        Mean squared error over the variance of the target.
+    """
+
+    tokens: Tokens
+    nmse: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The target rewritten, and the tokens that lead back."""
+
+    values: FloatArray
+    back: tuple[str, ...]
+    inverse: Callable[[FloatArray], FloatArray]
+    quotients: bool = False
+
+
+def sparse_relations(
+    Z: FloatArray, t: FloatArray, rng: np.random.Generator, *, deadline: float, most: int = 40
+) -> list[Relation]:
+    """Return the best formulas found: small errors first, of like errors short formulas first.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, k)
+        Columns; those of a reduced table are the fewer and the better.
+    t : ndarray of shape (n,)
+        Target.
+    rng : numpy.random.Generator
+        Draws the 100 rows that are looked at.
+    deadline : float
+        A ``time.monotonic()`` after which no further target is tried.
+    most : int
+        Largest number of formulas.
+
+    Returns
+    -------
+    list of Relation
+        Empty with fewer than 20 rows or a constant target.
+
+    Notes
+    -----
+    About a second. With noise the terms are still found but not told from others: fit and validate them.
+    """
+    rows = rng.permutation(len(t))[:_ROWS]
+    if len(rows) < _FEWEST_ROWS or np.ptp(t[rows]) == 0:
+        return []
+    with np.errstate(all="ignore"):  # what overflows is left out
+        library = feature_library(Z[rows])
+        return (
+            sorted(_relations(library, t[rows], deadline).values(), key=_order)[:most] if len(library) else []
+        )
+
+
+def loosened(tokens: Sequence[str | float]) -> Tokens:
+    """Return a formula with a factor of 1 to fit in the argument of every function that has none."""
+    found: list[str | float] = []
+    for position, token in enumerate(tokens):
+        found.append(token)
+        following = tokens[position + 1 : position + 3]
+        if token in _LOOSENED and not (following[0] == "mul" and isinstance(following[1], float)):
+            found += ["mul", 1.0]
+    return tuple(found)
+
+
+def _relations(library: Library, t: FloatArray, deadline: float) -> dict[Tokens, Relation]:
+    search = _Search(library)
+    found: dict[Tokens, Relation] = {}
+    for target in _targets(t):
+        if time.monotonic() >= deadline:
+            break
+        for terms, timed in search.candidates(target.values, target.quotients, deadline):
+            relation = _fitted(search.library, terms, timed, target, t)
+            if relation is not None:
+                found[relation.tokens] = relation
+    return found
+
+
+def _order(relation: Relation) -> float:
+    return float(np.log10(max(relation.nmse, _EXACT))) + 0.05 * len(relation.tokens)
+
+
+def _targets(t: FloatArray) -> Iterator[_Target]:
+    """Yield the rewritings that the values allow."""
+    yield _Target(t, (), lambda v: v, quotients=True)
+    if (t != 0).all():
+        yield _Target(1.0 / t, ("inv",), lambda v: 1.0 / v)
+    if (t > 0).all() or (t < 0).all():
+        sign: tuple[str, ...] = () if t[0] > 0 else ("neg",)
+        factor = 1.0 if t[0] > 0 else -1.0
+        yield _Target(t**2, (*sign, "sqrt"), lambda v: factor * np.sqrt(v), quotients=True)
+        yield _Target(t**-2, (*sign, "inv", "sqrt"), lambda v: factor / np.sqrt(v))
+        yield _Target(np.log(np.abs(t)), (*sign, "exp"), lambda v: factor * np.exp(v))
+        yield _Target(np.sqrt(np.abs(t)), (*sign, "pow2"), lambda v: factor * v**2)
+    if np.abs(t).max() < 20:
+        yield _Target(np.exp(t), ("log",), np.log)
+    if t.min() >= 0 and t.max() <= np.pi:
+        yield _Target(np.cos(t), ("acos",), np.arccos, quotients=True)
+    if np.abs(t).max() <= np.pi / 2:
+        yield _Target(np.sin(t), ("asin",), np.arcsin)
+        yield _Target(np.tan(t), ("atan",), np.arctan)
+
+
+class _Search:
+    """Finds the features whose linear combination comes nearest to a target."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.unit = _units(library.values)
+        self.paired = min(len(library), _PAIRED)
+        self.tripled = min(len(library), _TRIPLED)
+        gram = self.unit[: self.paired] @ self.unit[: self.paired].T
+        np.fill_diagonal(gram, 0.0)
+        self.gram = gram
+        left = 1.0 - gram**2
+        self.spread = np.where(left > 1e-8, 1.0 / np.maximum(left, 1e-8), 0.0)
+        np.fill_diagonal(self.spread, 0.0)
+        simple = self.unit[: self.tripled]
+        self.beside = [_Beside.of(vector, simple[g + 1 :], g + 1) for g, vector in enumerate(simple[:-2])]
+
+    def candidates(self, t: FloatArray, quotients: bool, deadline: float) -> Iterator[_Terms]:
+        """Yield the combinations that come nearest to a target."""
+        target = _units(t[None])[0]
+        if not np.isfinite(target).all():
+            return
+        along = self.unit @ target
+        for i in _largest(along**2, _KEPT):
+            yield (int(i),), None
+        r = along[: self.paired]
+        explained = (r[:, None] ** 2 + r[None] ** 2 - 2.0 * np.outer(r, r) * self.gram) * self.spread
+        for flat in _largest(np.triu(explained, 1).ravel(), _KEPT):
+            yield (int(flat // self.paired), int(flat % self.paired)), None
+        yield from self._triples(target)
+        if quotients:
+            yield from self._quotients(t, target, along, deadline)
+
+    def _triples(self, target: FloatArray) -> Iterator[_Terms]:
+        """Yield the best triples of simple features."""
+        best = []
+        for g, beside in enumerate(self.beside):
+            lost, i, j = beside.best_pair(target)
+            best.append((lost, g, i, j))
+        for _, g, i, j in sorted(best)[:_KEPT]:
+            yield (g, i, j), None
+
+    def _quotients(
+        self, t: FloatArray, target: FloatArray, along: FloatArray, deadline: float
+    ) -> Iterator[_Terms]:
+        """Yield features with one more that is multiplied by the target."""
+        n_timed = min(len(self.library), _TIMED)
+        timed = _units(self.library.values[:n_timed] * t)
+        timed[~np.isfinite(timed).all(axis=1)] = 0.0
+        if time.monotonic() >= deadline:
+            return
+        cross = self.unit[: self.paired] @ timed.T
+        r, s = along[: self.paired], timed @ target
+        margin = 1.0 - cross**2
+        explained = np.where(margin > 1e-8, r[:, None] ** 2 + s[None] ** 2 - 2 * np.outer(r, s) * cross, 0.0)
+        explained /= np.where(margin > 1e-8, margin, 1.0)
+        for flat in _largest(explained.ravel(), _KEPT):
+            yield (int(flat // len(timed)),), int(flat % len(timed))
+        simple = self.unit[: self.tripled]
+        best = []
+        for g, vector in enumerate(timed):
+            if not vector.any() or time.monotonic() >= deadline:
+                continue
+            lost, i, j = _Beside.of(vector, simple).best_pair(target)
+            best.append((lost, g, i, j))
+        for _, g, i, j in sorted(best)[:_KEPT]:
+            yield (i, j), g
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Features without their part along one vector, of length 1, and one over what each pair spans."""
+
+    vector: FloatArray
+    rest: FloatArray
+    gram: FloatArray
+    spread: FloatArray
+    first: int
+
+    @classmethod
+    def of(cls, vector: FloatArray, features: FloatArray, first: int = 0) -> _Beside:
+        rest = features - np.outer(features @ vector, vector)
+        size = np.sqrt(np.einsum("ij,ij->i", rest, rest))
+        rest = np.where((size > 1e-5)[:, None], rest / np.maximum(size, 1e-5)[:, None], 0.0)
+        gram = rest @ rest.T
+        margin = 1.0 - gram**2
+        spread = np.triu(np.where(margin > 1e-7, 1.0 / np.maximum(margin, 1e-7), 0.0), 1)
+        return cls(vector, rest, gram, spread, first)
+
+    def best_pair(self, target: FloatArray) -> tuple[float, int, int]:
+        """Return what the best pair of features leaves of a target's square, and their numbers."""
+        left = target - (target @ self.vector) * self.vector
+        r = self.rest @ left
+        explained = (r[:, None] ** 2 + r**2 - 2.0 * np.outer(r, r) * self.gram) * self.spread
+        flat = int(explained.argmax())
+        i, j = divmod(flat, len(r))
+        return float(left @ left) - float(explained[i, j]), self.first + i, self.first + j
+
+
+def _units(values: FloatArray) -> FloatArray:
+    """Return rows centred and of length 1; not finite where they do not vary."""
+    with np.errstate(all="ignore"):
+        centred = values - values.mean(axis=1, keepdims=True)
+        return np.asarray(centred / np.linalg.norm(centred, axis=1, keepdims=True))
+
+
+def _largest(values: FloatArray, count: int) -> npt.NDArray[np.intp]:
+    values = np.where(np.isfinite(values), values, -1.0)
+    count = min(count, len(values))
+    return np.argpartition(values, len(values) - count)[len(values) - count :]
+
+
+def _fitted(
+    library: Library, terms: tuple[int, ...], timed: int | None, target: _Target, t: FloatArray
+) -> Relation | None:
+    """Return the formula with coefficients of least squares; None where it is not finite or no formula."""
+    values = target.values
+    columns = [np.ones_like(values), *(library.values[i] for i in terms)]
+    if timed is not None:
+        columns.append(library.values[timed] * values)
+    matrix = np.column_stack(columns)
+    size = np.linalg.norm(matrix, axis=0)
+    solution = np.linalg.lstsq(matrix / size, values, rcond=None)[0]
+    share = np.abs(solution) / (np.linalg.norm(values) or 1.0)
+    solution = np.where(share < 1e-9, 0.0, solution) / size
+    if not solution[1 : len(terms) + 1].any() and not (timed is not None and solution[0]):
+        return None
+    above = _sum(solution[0], [(solution[1 + k], library.tokens[i]) for k, i in enumerate(terms)])
+    upper = matrix[:, : len(terms) + 1] @ solution[: len(terms) + 1]
+    if timed is not None and solution[-1]:
+        upper = upper / (1.0 - solution[-1] * library.values[timed])
+        above = ("div", *above, *_sum(1.0, [(-solution[-1], library.tokens[timed])]))
+    error = target.inverse(upper) - t
+    nmse = float(np.mean(error**2) / np.var(t))
+    return Relation((*target.back, *above), nmse) if np.isfinite(nmse) else None
+
+
+def _sum(offset: float, terms: list[tuple[float, Tokens]]) -> Tokens:
+    """Return a weighted sum in prefix order."""
+    parts: list[Tokens] = [(float(offset),)] if offset else []
+    for factor, tokens in terms:
+        if factor:
+            parts.append(tokens if abs(factor - 1.0) < 1e-9 else ("mul", float(factor), *tokens))
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = ("add", *whole, *part)
+    return whole
