@@ -3,7 +3,8 @@
 Bundled methods are the folders of ``srbench_ext.methods`` that hold a ``method.toml``. Others are
 
 - distributions with an entry point ``NAME = "package.module:Class"`` in the group ``srbench_ext.methods``;
-- folders of the same shape as the bundled ones, named in ``SRBENCH_EXT_PLUGINS`` (separated as in ``PATH``).
+- folders of the same shape as the bundled ones, named in ``SRBENCH_EXT_PLUGINS`` (separated as in ``PATH``);
+- method folders of SRBench, ``NAME/regressor.py``, named there too: they are called ``srbench:NAME``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ __all__ = [
     "ENTRY_POINT_GROUP",
     "INTERPRETER_VARIABLE",
     "PLUGINS_VARIABLE",
+    "SRBENCH_PREFIX",
     "MethodInfo",
+    "adopt",
     "check_parameters",
     "create",
     "describe",
@@ -48,10 +51,15 @@ PLUGINS_VARIABLE = "SRBENCH_EXT_PLUGINS"
 INTERPRETER_VARIABLE = "SRBENCH_EXT_INTERPRETER"
 """Set, in a process started for a method with its own interpreter, to that interpreter."""
 
+SRBENCH_PREFIX = "srbench:"
+"""What the names of SRBench's methods begin with here."""
+
 _KEYS = {
     "name", "class", "summary", "reference", "requires", "neural", "track", "python", "defaults", "presets",
 }  # fmt: skip
 _PACKAGE = "srbench_ext.methods"
+_SRBENCH_FILE = "regressor.py"
+_SRBENCH_ADAPTER = "srbench_ext.interop.method_folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,26 @@ def describe(name: str) -> MethodInfo:
     return known[name]
 
 
+def adopt(name: str) -> str:
+    """Return the name under which a method is known; ``srbench:FOLDER`` makes an SRBench folder known first.
+
+    Parameters
+    ----------
+    name : str
+        A method's name as any command takes it, or ``srbench:`` and the path of a folder with a
+        ``regressor.py``. The folder is added to ``SRBENCH_EXT_PLUGINS`` of this process and its children.
+    """
+    if not name.startswith(SRBENCH_PREFIX) or name in _descriptions():
+        return name
+    folder = Path(name.removeprefix(SRBENCH_PREFIX)).expanduser().resolve()
+    if not (folder / _SRBENCH_FILE).is_file():
+        raise UnknownNameError("method or folder with a regressor.py", name, _descriptions())
+    others = [p for p in os.environ.get(PLUGINS_VARIABLE, "").split(os.pathsep) if p]
+    if str(folder) not in others:
+        os.environ[PLUGINS_VARIABLE] = os.pathsep.join([*others, str(folder)])
+    return SRBENCH_PREFIX + folder.name
+
+
 def load_class(name: str) -> type[Method]:
     """Import a method and return its class.
 
@@ -134,6 +162,9 @@ def load_class(name: str) -> type[Method]:
     if missing:
         raise MissingExtraError(f"The method {name!r}", missing)
     module_name, _, class_name = info.class_path.partition(":")
+    if module_name == _SRBENCH_ADAPTER:
+        made = getattr(importlib.import_module(module_name), class_name)(info.folder)
+        return cast("type[Method]", made)
     found = getattr(_import(info, module_name), class_name, None)
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ConfigError(
@@ -159,7 +190,7 @@ def create(name: str, /, **parameters: Any) -> Method:
     UnknownNameError
         For a method, preset or parameter that does not exist.
     """
-    name, _, preset = name.partition("@")
+    name, _, preset = adopt(name).partition("@")
     info = describe(name)
     chosen = dict(info.parameters)
     if preset:
@@ -265,6 +296,26 @@ def _from_folders() -> Iterator[MethodInfo]:
             )
         for path in sorted(parent.glob("*/method.toml")):
             yield _read_toml(path, path.stat().st_mtime_ns)
+        if parent in extra:
+            yield from _srbench_folders(parent)
+
+
+def _srbench_folders(parent: Path) -> Iterator[MethodInfo]:
+    """Yield the folder itself where it is one of SRBench's, and else those in it."""
+    alone = parent / _SRBENCH_FILE
+    for path in [alone] if alone.is_file() else sorted(parent.glob(f"*/{_SRBENCH_FILE}")):
+        if (path.parent / "method.toml").is_file():
+            continue
+        yield MethodInfo(
+            name=SRBENCH_PREFIX + path.parent.name,
+            summary=f"a method folder of SRBench, {path.parent}",
+            reference="",
+            track="none",
+            neural=False,
+            class_path=f"{_SRBENCH_ADAPTER}:method_class",
+            requires=(),
+            folder=path.parent,
+        )
 
 
 def _from_entry_points() -> Iterator[MethodInfo]:

@@ -27,6 +27,7 @@ FLOORS = {
     "shards": 5.5,  # files of many records
     "methods": 6,
     "registry": 7,
+    "interop": 7.5,  # SRBench's method folders and result files
     "runner": 8,
     "report": 8,
     "latent": 8,

@@ -78,7 +78,12 @@ def list_names(as_json: AsJson = False) -> None:
 
 
 def run(
-    method: Annotated[str, typer.Option(help="Methods, separated by commas; NAME@PRESET takes a preset.")],
+    method: Annotated[
+        str,
+        typer.Option(
+            help="Methods, separated by commas; NAME@PRESET takes a preset, srbench:FOLDER SRBench's."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Where the records go; what lies there is not run again.")],
     suite: Annotated[
         str | None, typer.Option(help="Suites, separated by commas [default: protocol's].")
@@ -100,12 +105,13 @@ def run(
 ) -> None:
     """Run methods on suites; every run leaves a record, whatever becomes of it."""
     from srbench_ext.data import find_cache
+    from srbench_ext.registry import adopt
     from srbench_ext.runner import execute, parse_backend, parse_settings, plan
 
     chosen = parse_backend(backend)
     cache = find_cache(pmlb_cache)
     specs = plan(
-        _names(method, "--method"),
+        [adopt(name) for name in _names(method, "--method")],
         _names(suite, "--suite") if suite is not None else None,
         protocol,
         noise=_levels(noise) if noise is not None else None,

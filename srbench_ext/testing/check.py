@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srbench_ext.errors import ConfigError, MissingExtraError
-from srbench_ext.registry import INTERPRETER_VARIABLE, PLUGINS_VARIABLE, describe
+from srbench_ext.registry import INTERPRETER_VARIABLE, PLUGINS_VARIABLE, adopt, describe
 
 __all__ = ["HINTS", "CheckResult", "add_folder", "check"]
 
@@ -81,8 +81,9 @@ def add_folder(method: str) -> str:
     Parameters
     ----------
     method : str
-        A registered name, or a folder with a ``method.toml``.
+        A registered name, a folder with a ``method.toml``, or ``srbench:`` and a folder of SRBench's shape.
     """
+    method = adopt(method)
     folder = Path(method).resolve()
     if not (folder / "method.toml").is_file():
         return method
