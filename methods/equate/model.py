@@ -2,16 +2,18 @@
 
 With A the memory of the data and H the states of an LSTM over an equation,
 
-    Z = A + gate * attention(queries A, keys and values H),
+    Z = A + gate * fusion(A, H),
 
-which has the shape that the foundation model's decoder expects. At gate 0, Z is A and the decoder is
-the foundation model itself, bit for bit.
+which has the shape that the foundation model's decoder expects. The low-rank updates of the decoder are
+behind the same gate: at gate 0, Z is A and the decoder is the foundation model itself, bit for bit.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,68 +21,9 @@ from torch import Tensor, nn
 from srbench_ext.models.foundation import Foundation
 from srbench_ext.models.transformer import Attention
 
-__all__ = ["EquateModel", "Evaluator", "LowRank", "Verdict"]
+from .modules import Evaluator, FusionLayer, LowRank, Verdict
 
-
-class LowRank(nn.Module):
-    """A frozen linear layer plus a trainable product of two thin matrices, zero at first."""
-
-    def __init__(self, base: nn.Linear, rank: int) -> None:
-        super().__init__()
-        self.base = base.requires_grad_(False)
-        self.down = nn.Parameter(torch.randn(rank, base.in_features) * base.in_features**-0.5)
-        self.up = nn.Parameter(torch.zeros(base.out_features, rank))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (..., in) to (..., out)."""
-        return self.base(x) + (x @ self.down.T) @ self.up.T  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the evaluator says of embeddings; each of shape (members, B).
-
-    Attributes
-    ----------
-    fitness, simplicity : Tensor
-        Predicted labels in [0, 1].
-    """
-
-    fitness: Tensor
-    simplicity: Tensor
-
-    def lower_bound(self, weight: float, caution: float) -> Tensor:
-        """Return mean fitness + weight x mean simplicity - caution x deviation of fitness, (B,)."""
-        spread = self.fitness.std(dim=0) if len(self.fitness) > 1 else 0.0
-        return self.fitness.mean(dim=0) + weight * self.simplicity.mean(dim=0) - caution * spread
-
-
-class Evaluator(nn.Module):
-    """An ensemble of two-layer perceptrons with a fitness and a simplicity head each.
-
-    Parameters
-    ----------
-    width : int
-        Of the pooled embedding.
-    hidden : int
-    members : int
-        The deviation over members is the doubt that the search subtracts.
-    """
-
-    def __init__(self, width: int, hidden: int = 200, members: int = 5) -> None:
-        super().__init__()
-        sizes = ((width, hidden), (hidden, hidden), (hidden, 2))
-        self.weights = nn.ParameterList(torch.randn(members, a, b) * a**-0.5 for a, b in sizes)
-        self.biases = nn.ParameterList(torch.zeros(members, 1, b) for _, b in sizes)
-
-    def forward(self, pooled: Tensor) -> Verdict:
-        """Judge pooled embeddings (B, D)."""
-        x = pooled.expand(len(self.weights[0]), -1, -1)  # (members, B, D)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = x @ weight + bias
-            if i < 2:
-                x = nn.functional.gelu(x)
-        return Verdict(x[..., 0].sigmoid(), x[..., 1].sigmoid())
+__all__ = ["EquateModel", "build"]
 
 
 class EquateModel(nn.Module):
@@ -94,15 +37,20 @@ class EquateModel(nn.Module):
     rank : int
         Of the updates; 0 for none.
     adapted_layers : int
+    fusion_layers : int
+        Further layers of the fusion behind its attention; the reference formulation has none.
     """
 
-    def __init__(self, foundation: Foundation, *, rank: int = 8, adapted_layers: int = 2) -> None:
+    def __init__(
+        self, foundation: Foundation, *, rank: int = 8, adapted_layers: int = 2, fusion_layers: int = 0
+    ) -> None:
         super().__init__()
         self.foundation = copy.deepcopy(foundation).requires_grad_(False)
         width, heads = foundation.config.width, foundation.config.heads
         self.lstm = nn.LSTM(width, width, batch_first=True)
         self.null = nn.Parameter(torch.randn(1, width) * 0.02)
         self.fusion = Attention(width, heads)
+        self.fusion_layers = nn.ModuleList(FusionLayer(width, heads) for _ in range(fusion_layers))
         self.fusion_norm = nn.LayerNorm(width)
         self.gate = nn.Parameter(torch.zeros(1))
         self.evaluator = Evaluator(width)
@@ -111,8 +59,8 @@ class EquateModel(nn.Module):
             for block in self.foundation.blocks[-adapted_layers:]:
                 attention = block.memory
                 assert isinstance(attention, Attention)
-                attention.q = LowRank(attention.q, rank)  # type: ignore[assignment]
-                attention.kv = LowRank(attention.kv, rank)  # type: ignore[assignment]
+                attention.q = LowRank(attention.q, rank, self.gate)  # type: ignore[assignment]
+                attention.kv = LowRank(attention.kv, rank, self.gate)  # type: ignore[assignment]
                 self.adapters += [attention.q, attention.kv]
 
     def trained_parameters(self) -> list[nn.Parameter]:
@@ -138,10 +86,13 @@ class EquateModel(nn.Module):
         states = self.embed_equation(ids)
         mask = torch.where(ids == self.foundation.vocabulary.pad, float("-inf"), 0.0)  # (B, T)
         if dropped is not None:
-            states = torch.where(dropped[:, None, None], self.null, states)
+            states = torch.where(dropped[:, None, None], self.null.to(states.dtype), states)
             mask = torch.where(dropped[:, None], 0.0, mask)
-        mixed = self.fusion(memory, self.fusion.keys_values(states), mask[:, None, None, :])
-        embedding: Tensor = memory + self.gate * mixed
+        mask = mask[:, None, None, :]
+        told = self.fusion(memory, self.fusion.keys_values(states), mask)
+        for layer in self.fusion_layers:
+            told = told + layer(memory + told, states, mask)
+        embedding: Tensor = memory + self.gate * told
         return embedding
 
     def judge(self, embedding: Tensor) -> Verdict:
@@ -151,3 +102,22 @@ class EquateModel(nn.Module):
     def decode(self, embedding: Tensor, ids: Tensor) -> Tensor:
         """Return the decoder's logits (B, T, V) for sequences (B, T)."""
         return self.foundation.decode(ids, self.foundation.memory_keys(embedding))[0]
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Close the gate for a while, where no gradient is taken: the decoder is the foundation model's."""
+        opening = self.gate.detach().clone()
+        with torch.no_grad():
+            self.gate.zero_()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                self.gate.copy_(opening)
+
+
+def build(values: dict[str, Any]) -> nn.Module:
+    """Make the network of a card; its foundation model is random."""
+    from .repairer import from_card  # which imports this module
+
+    return from_card(values)
