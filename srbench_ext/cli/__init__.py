@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from srbench_ext.cli import benchmark, data, fit, in_domain, interop, pack, plugins, train, weights
+from srbench_ext.cli import benchmark, data, fit, in_domain, interop, pack, plugins, published, train, weights
 from srbench_ext.errors import ConfigError, InputError, SrbenchError, UnknownNameError
 
 __all__ = ["app", "main"]
@@ -27,6 +27,7 @@ app.command("report")(benchmark.report)
 app.command("pack")(pack.pack)
 app.command("import")(interop.import_)
 app.command("export")(interop.export)
+app.command("published")(published.published)
 app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.command("new-method")(plugins.new_method)

@@ -1,7 +1,7 @@
 """Published figures of other people's papers, to stand beside ours.
 
 They live in ``results/published/*.csv``, shipped as data of the package, one figure a row with its status and
-source.
+source. Figures of single problems (``problems-*.csv`` there) are those of :mod:`~.published_problems`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pandas as pd
 from srbench_ext.errors import DataError
 from srbench_ext.report.scores import MEASURES
 
-__all__ = ["load_published", "published_rows"]
+__all__ = ["load_published", "published_folder", "published_rows"]
 
 _COLUMNS = ["method", "suite", "noise", "metric", "value", "status", "source"]
 
@@ -34,7 +34,9 @@ def load_published() -> pd.DataFrame:
         When a file lacks a column.
     """
     tables = []
-    for path in sorted(_folder().glob("*.csv")):
+    for path in sorted(published_folder().glob("*.csv")):
+        if path.name.startswith("problems-"):
+            continue
         table = pd.read_csv(path)
         missing = [name for name in _COLUMNS if name not in table.columns]
         if missing:
@@ -83,7 +85,8 @@ def _with_status(source: str, statuses: pd.Series) -> str:
     return f"{source} ({', '.join(told)})"
 
 
-def _folder() -> Path:
+def published_folder() -> Path:
+    """Return the folder of the published figures: the installed one, or that of the checkout."""
     spec = find_spec("srbench_ext.published")
     if spec is not None and spec.submodule_search_locations:
         return Path(next(iter(spec.submodule_search_locations)))
