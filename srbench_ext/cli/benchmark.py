@@ -145,15 +145,24 @@ def report(
             help="Split the tables; `seen`: by whether the weights met a problem's truth in training."
         ),
     ] = None,
+    page: Annotated[
+        bool, typer.Option(help="Also write DIR/report.html, one page that works offline.")
+    ] = True,
 ) -> None:
     """Print the tables of a folder of records, and write them with the figures beside it.
 
-    Writes DIR/tables (CSV, Markdown, LaTeX; with the paired comparisons) and DIR/figures (PNG, SVG).
+    Writes DIR/tables (CSV, Markdown, LaTeX; with the paired comparisons), DIR/figures (PNG, SVG) and
+    DIR/report.html (tables to sort and filter, every problem with formula, front and predictions, failures).
     """
+    from srbench_ext.data import find_cache
     from srbench_ext.report import failure_rule, insert_tables, make_report, write_report
 
     made = make_report(folder, failures=failure_rule(failures), split=split)
     written = write_report(made, folder)
+    if page:
+        from srbench_ext.report.page import write_page  # compiled kernels, for predictions
+
+        written = (*written, write_page(made, folder, find_cache()))
     for message in made.unreadable:
         print(f"Left out: {message}", file=sys.stderr)
     if into is not None:
@@ -164,6 +173,8 @@ def report(
         return
     _print_report(made)
     print(f"{len(written)} files written to {folder / 'tables'} and {folder / 'figures'}")
+    if page:
+        print(f"One page with everything: {written[-1]}")
 
 
 def _print_report(made: Report) -> None:

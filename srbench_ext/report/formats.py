@@ -25,10 +25,12 @@ __all__ = [
     "comparisons_to_csv",
     "comparisons_to_latex",
     "comparisons_to_markdown",
+    "numbered",
     "rows",
     "to_csv",
     "to_latex",
     "to_markdown",
+    "with_intervals",
 ]
 
 
@@ -103,11 +105,15 @@ def rows(table: ResultTable, columns: Iterable[str] = tuple(SHOWN)) -> tuple[lis
         their source in the notes.
     """
     wanted = tuple(columns)
+    measured = with_intervals(table.measured, INTERVALS)
+    return cells(measured, wanted, SHOWN), cells(numbered(table), wanted, SHOWN)
+
+
+def numbered(table: ResultTable) -> pd.DataFrame:
+    """Return the published rows of a table with the number of their source, as in the notes, in the name."""
     numbers = {source: number for number, source in enumerate(table.published["source"].unique(), start=1)}
     labels = [f"{row.method} [{numbers[row.source]}]" for row in table.published.itertuples()]
-    published = table.published.assign(method=labels, track="published")
-    measured = _with_intervals(table.measured, INTERVALS)
-    return cells(measured, wanted, SHOWN), cells(published, wanted, SHOWN)
+    return table.published.assign(method=labels, track="published")
 
 
 def to_csv(table: ResultTable) -> str:
@@ -214,10 +220,10 @@ def _compared_notes(table: ResultTable) -> tuple[str, ...]:
 
 
 def _compared(table: ResultTable) -> list[Row]:
-    return cells(_with_intervals(table.comparisons, ("difference",)), tuple(COMPARED), COMPARED)
+    return cells(with_intervals(table.comparisons, ("difference",)), tuple(COMPARED), COMPARED)
 
 
-def _with_intervals(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+def with_intervals(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
     """Add ``…_interval``, the bounds as text, for every name that has bounds."""
     wide = frame.copy()
     for name in names:

@@ -12,8 +12,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from srbench_ext.errors import RecordError
@@ -21,7 +22,7 @@ from srbench_ext.record import SCHEMA, Record
 from srbench_ext.report.rows import RAW_COLUMNS, raw_row
 from srbench_ext.shards import SUFFIX, read_shard
 
-__all__ = ["INDEX_NAME", "LEAST_INDEXED", "read_rows"]
+__all__ = ["INDEX_NAME", "LEAST_INDEXED", "read_records", "read_rows"]
 
 INDEX_NAME = ".index.sqlite"
 
@@ -29,6 +30,7 @@ LEAST_INDEXED = 1000
 """Records that have to be read before it pays to write an index."""
 
 _LAYOUT = int.from_bytes(hashlib.sha256(f"1 {SCHEMA} {RAW_COLUMNS}".encode()).digest()[:4], "big") >> 1
+_RUN_ID = re.compile(r'\{\s*"schema":\s*\d+,\s*"run_id":\s*"(\w+)"')  # how every record begins
 _WAIT_SECONDS = 10.0  # for another report on the same folder
 
 Facts = tuple[int, int]
@@ -68,6 +70,23 @@ def read_rows(folder: Path, complain: Complain) -> list[list[object]]:
     return list(by_run.values())
 
 
+def read_records(folder: Path, run_ids: Collection[str]) -> Iterator[Record]:
+    """Yield whole records; those that cannot be read are left out, and a run may come twice.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As for :func:`read_rows`.
+    run_ids : collection of str
+        Which runs; only their records are parsed. Of a run that is there twice, the last one counts.
+    """
+    records = folder / "records"
+    names = sorted(_files(records), key=lambda name: not name.endswith(SUFFIX))  # its own file comes last
+    for name in names:
+        if name.endswith(SUFFIX) or name.removesuffix(".json") in run_ids:
+            yield from _records_of(records / name, lambda _: None, run_ids)
+
+
 def _files(records: Path) -> dict[str, Facts]:
     """Return the files that hold records, with size and time of change in nanoseconds."""
     if not records.is_dir():
@@ -83,11 +102,18 @@ def _files(records: Path) -> dict[str, Facts]:
 
 def _rows_of(path: Path, complain: Complain) -> Iterator[list[object]]:
     """Yield the rows of a file, and complain about each record that cannot be read."""
+    return map(raw_row, _records_of(path, complain))
+
+
+def _records_of(path: Path, complain: Complain, run_ids: Collection[str] | None = None) -> Iterator[Record]:
     try:
         packed = path.name.endswith(SUFFIX)
         for text in read_shard(path) if packed else [path.read_text(encoding="utf-8")]:
+            named = _RUN_ID.match(text) if run_ids is not None else None
+            if named is not None and run_ids is not None and named[1] not in run_ids:
+                continue
             try:
-                yield raw_row(Record.from_json(text))
+                yield Record.from_json(text)
             except RecordError as error:
                 complain(_left_out(path, error))
     except (RecordError, UnicodeDecodeError) as error:

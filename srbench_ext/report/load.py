@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -11,11 +11,12 @@ from typing import NoReturn
 import pandas as pd
 
 from srbench_ext.errors import DataError, RecordError, UnknownNameError
+from srbench_ext.record import Record
 from srbench_ext.registry import describe
-from srbench_ext.report.index import read_rows
+from srbench_ext.report.index import read_records, read_rows
 from srbench_ext.report.rows import RAW_COLUMNS
 
-__all__ = ["COLUMNS", "load_records"]
+__all__ = ["COLUMNS", "load_full_records", "load_records"]
 
 COLUMNS = (*RAW_COLUMNS, "track", "part")
 """The columns of :func:`load_records`; None and NaN mean not known.
@@ -69,6 +70,24 @@ def load_records(folder: Path, *, on_unreadable: Callable[[RecordError], None] |
     runs["part"] = ""
     runs["method"] = _labels(runs)
     return runs.sort_values(_ORDER, ignore_index=True)[list(COLUMNS)]
+
+
+def load_full_records(folder: Path, run_ids: Collection[str]) -> dict[str, Record]:
+    """Read whole records, with their fronts and errors; those that cannot be read are left out.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        As for :func:`load_records`.
+    run_ids : collection of str
+        Which ones.
+
+    Returns
+    -------
+    dict
+        By run id.
+    """
+    return {record.run_id: record for record in read_records(folder, run_ids)}
 
 
 def _raise(error: RecordError) -> NoReturn:

@@ -2,8 +2,9 @@
 
 A corpus of synthetic formulas holds short laws that are benchmark truths too. The card beside each file of
 weights says which (:func:`srbench_ext.corpus.seen_problems`). A problem is *seen* when at least one of the
-weights in the records met it, so that all methods, those without weights too, are scored on the same problems;
-it is *unseen* when none did, and *unknown* when that cannot be said because a card, or its count, is missing.
+weights in the records met it, so that all methods, those without weights too, are scored on the same
+problems; it is *unseen* when none did, and *unknown* when that cannot be said because a card, or its count,
+is missing.
 """
 
 from __future__ import annotations
