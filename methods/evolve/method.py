@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from srbench_ext.search import (
     closed_forms,
     linear_formula,
     reduce_table,
+    related,
     split_for_search,
 )
 
@@ -99,9 +100,11 @@ class Evolve(Method):
             if np.mean((law.evaluate(X) - y) ** 2) <= EXACT * np.var(y):
                 return
             reduction = Reduction.whole(X.shape[1])
-        islands = self._islands(X, y, reduction, run)
+        build = self._builder(X, y, run)
+        tables = [reduction, Reduction.whole(X.shape[1])] if reduction.steps else [reduction]
+        islands = [build(table) for table in tables]
         if self.relations:
-            yield from self._relate(islands, run)
+            yield from self._relate(islands, build, run)
         yield from self._evolve(islands, run)
         run.note("cells", sum(island.archive.n_cells for island in islands))
         run.count("evaluated", sum(island.archive.n_evaluated for island in islands))
@@ -112,24 +115,25 @@ class Evolve(Method):
                 for expression, entry, step in island.refined(run.deadline, max_rows=self.max_final_rows):
                     yield Candidate(expression, source=f"{entry.origin}, {step}")
 
-    def _relate(self, islands: list[Island], run: SearchRun) -> Iterator[Candidate]:
-        """Yield what small sums of features give, of the reduced table first."""
-        for island in islands:
-            if any(each.archive.exact for each in islands):
-                break
-            share = time.monotonic() + 0.2 * self.max_seconds
-            for expression, entry in island.relate(min(share, run.deadline)):
-                yield Candidate(expression, source=entry.origin)
+    def _relate(
+        self, islands: list[Island], build: Callable[[Reduction], Island], run: SearchRun
+    ) -> Iterator[Candidate]:
+        """Yield what small sums of features give; an exact one ends the search."""
+        until = min(time.monotonic() + 0.3 * self.max_seconds, run.deadline)
+        for island, expression, entry in related(islands, build, until):
+            yield Candidate(expression, source=entry.origin)
+            if island.archive.exact and island not in islands:
+                islands.append(island)
 
-    def _islands(self, X: FloatArray, y: FloatArray, reduction: Reduction, run: SearchRun) -> list[Island]:
-        """Return an island of the reduced table, if it is one, and one of the whole table."""
+    def _builder(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Callable[[Reduction], Island]:
+        """Return what makes the island of a table, all with the same rows and draws."""
         rows = split_for_search(
             len(y), run.rng, validation_share=0.2, max_fit_rows=self.max_fit_rows, screen_rows=100
         )
         choice = random.Random(int(run.rng.integers(2**62)))
-        tables = [reduction, Reduction.whole(X.shape[1])] if reduction.steps else [reduction]
-        return [
-            Island(
+
+        def build(table: Reduction) -> Island:
+            return Island(
                 X,
                 y,
                 table,
@@ -140,8 +144,8 @@ class Evolve(Method):
                 max_tokens=self.max_tokens,
                 max_constants=self.max_constants,
             )
-            for table in tables
-        ]
+
+        return build
 
     def _check(self) -> None:
         for name in ("n_initial", "max_tokens", "max_fit_rows", "max_final_rows"):
@@ -159,7 +163,8 @@ class Evolve(Method):
         while not any(island.finished for island in islands) and run.remaining > reserve:
             if self.max_rounds is not None and rounds >= self.max_rounds:
                 break
-            island = islands[-1] if rounds % 3 == 2 else islands[0]
+            exact = next((island for island in islands if island.archive.exact), None)
+            island = exact or (islands[-1] if rounds % 3 == 2 else islands[0])
             for expression, entry in island.step(run.deadline - reserve):
                 yield Candidate(expression, source=entry.origin)
             rounds += 1

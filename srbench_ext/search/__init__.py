@@ -5,7 +5,7 @@ from srbench_ext.search.breeding import Breeder
 from srbench_ext.search.edits import random_edit, shortening_edit
 from srbench_ext.search.form import Tokens, expression_of, normal_form, tokens_of
 from srbench_ext.search.front import ParetoFront
-from srbench_ext.search.island import Island, closed_forms
+from srbench_ext.search.island import Island, closed_forms, related
 from srbench_ext.search.linear import linear_formula
 from srbench_ext.search.reduction import Reduction, reduce_table
 from srbench_ext.search.refinement import refined_front
@@ -34,6 +34,7 @@ __all__ = [
     "random_edit",
     "reduce_table",
     "refined_front",
+    "related",
     "shortening_edit",
     "sparse_relations",
     "split_for_search",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,11 @@ from srbench_ext.search.relations import loosened, sparse_relations
 from srbench_ext.search.rows import RowSets
 from srbench_ext.search.subtrees import SubtreeSource
 
-__all__ = ["Island", "closed_forms"]
+__all__ = ["Island", "closed_forms", "related"]
 
 FloatArray = npt.NDArray[np.float64]
+
+_MOST_BEFORE = 3
 
 
 def closed_forms(
@@ -47,6 +49,41 @@ def closed_forms(
     yield snapped, "reduction, snapped"
     for shorter in polished(snapped, X, y, min(deadline, time.monotonic() + 0.3)):
         yield shorter, "reduction, polished"
+
+
+def related(
+    islands: Sequence[Island], build: Callable[[Reduction], Island], deadline: float
+) -> Iterator[tuple[Island, Expression, Entry]]:
+    """Try small sums of features on each island, and on the tables before the last steps of the reduction.
+
+    It ends with the first exact formula. A wrong last step hides a law that the table before it still shows.
+
+    Parameters
+    ----------
+    islands : sequence of Island
+        The first of them of the reduced table.
+    build : callable
+        Makes an island of another reduction.
+    deadline : float
+        A ``time.monotonic()`` after which nothing further is looked for.
+
+    Yields
+    ------
+    tuple of Island, Expression and Entry
+        New members of the front of an island; it may be one that ``build`` made.
+    """
+    before, earlier = islands[0].reduction.before, []
+    while before is not None and before.steps and len(earlier) < _MOST_BEFORE:
+        earlier.append(before)
+        before = before.before
+    for each in (islands[0], *earlier, *islands[1:]):
+        if time.monotonic() >= deadline:
+            return
+        island = build(each) if isinstance(each, Reduction) else each
+        for expression, entry in island.relate(deadline):
+            yield island, expression, entry
+        if island.archive.exact:
+            return
 
 
 class Island:

@@ -5,7 +5,7 @@ Monomials, elementary functions of simple arguments, and products of these: the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,33 +19,39 @@ Tokens = tuple[str | float, ...]
 _LARGEST = 1e9  # values beyond lose the digits by which an exact relation is told from a near one
 _FEWEST_DIGITS = 1e-6  # a feature that varies by less of its size than this is a constant
 
-_FUNCTIONS: tuple[tuple[str | float, ...], ...] = (
-    ("exp",),
-    ("exp", "neg"),
-    ("exp", "mul", 0.5),
-    ("exp", "mul", -0.5),
-    ("sin",),
-    ("cos",),
-    ("sin", "mul", 0.5),
-    ("cos", "mul", 0.5),
-    ("sin", "mul", 2.0),
-    ("pow2", "sin"),
-    ("pow2", "sin", "mul", 0.5),
-    ("tan",),
-    ("tanh",),
-    ("log",),
-    ("log", "add", 1.0),
-    ("sqrt",),
-    ("sqrt", "add", 1.0),
-    ("sqrt", "sub", 1.0),
-    ("inv", "add", 1.0),
-    ("inv", "sub", 1.0),
-    ("inv", "sqrt", "add", 1.0),
-    ("inv", "sqrt", "sub", 1.0),
-    ("sqrt", "add", 1.0, "mul", 2.0),
-    ("asin",),
-    ("atan",),
-)
+_FUNCTIONS: dict[Tokens, int] = {
+    ("exp",): 1,
+    ("exp", "neg"): 1,
+    ("sin",): 1,
+    ("cos",): 1,
+    ("sqrt",): 1,
+    ("log",): 1,
+    ("exp", "mul", 0.5): 3,
+    ("exp", "mul", -0.5): 3,
+    ("sin", "mul", 0.5): 3,
+    ("cos", "mul", 0.5): 3,
+    ("pow2", "sin"): 2,
+    ("pow2", "sin", "mul", 0.5): 3,
+    ("sin", "mul", 2.0): 4,
+    ("log", "add", 1.0): 3,
+    ("sqrt", "add", 1.0): 3,
+    ("sqrt", "sub", 1.0): 3,
+    ("inv", "add", 1.0): 3,
+    ("inv", "sub", 1.0): 3,
+    ("sqrt", "add", 1.0, "pow2"): 3,
+    ("sqrt", "sub", 1.0, "pow2"): 3,
+    ("inv", "sqrt", "add", 1.0): 4,
+    ("inv", "sqrt", "sub", 1.0): 4,
+    ("inv", "sqrt", "add", 1.0, "pow2"): 3,
+    ("inv", "sqrt", "sub", 1.0, "pow2"): 3,
+    ("sqrt", "add", 1.0, "mul", 2.0): 5,
+    ("tanh",): 4,
+    ("tan",): 5,
+    ("asin",): 5,
+    ("atan",): 5,
+}
+"""What is applied to arguments, and how much less simple it makes them."""
+
 _NUMPY = {
     "exp": np.exp,
     "sin": np.sin,
@@ -62,14 +68,23 @@ _NUMPY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Feature:
+    """One feature; ``cost`` orders them."""
+
+    cost: int
+    tokens: Tokens
+    values: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Library:
     """Features of a table.
 
     Attributes
     ----------
     values : ndarray of shape (N, n)
-        One feature a row, fewest tokens first.
+        One feature a row, the simplest first.
     tokens : tuple of tuple of str or float
         What each is in prefix order.
     """
@@ -79,10 +94,6 @@ class Library:
 
     def __len__(self) -> int:
         return len(self.tokens)
-
-    def first(self, count: int) -> Library:
-        """Return the simplest features."""
-        return Library(self.values[:count], self.tokens[:count])
 
 
 def feature_library(Z: FloatArray, *, most: int = 20_000) -> Library:
@@ -105,26 +116,27 @@ def feature_library(Z: FloatArray, *, most: int = 20_000) -> Library:
         monomials = _distinct(_monomials(Z, degree))
         arguments = _distinct([*_monomials(Z, 2), *_sums(Z)])
         functions = _distinct(_functions(arguments))
-        simple = _distinct([*_zip(monomials), *_zip(functions)])
-        second = min(len(functions), most // max(1, len(monomials)))
-        found = [*_zip(simple), *_products(monomials, functions.first(second))]
-        room = most - len(found)
-        few = functions.first(int(max(room, 0) ** 0.5))
+        found = [*monomials, *functions]
+        found += _products(monomials, functions[: most // max(1, len(monomials))])
+        few = functions[: int(max(most - len(found), 0) ** 0.5)]
         found += _products(few, few)
         found += _quotients(few, few)
-    return _distinct(found).first(most)
+        found = _distinct(found)[:most]
+    values = np.array([feature.values for feature in found]).reshape(len(found), len(Z))
+    return Library(values, tuple(feature.tokens for feature in found))
 
 
-def _monomials(Z: FloatArray, degree: int) -> Iterator[tuple[Tokens, FloatArray]]:
+def _monomials(Z: FloatArray, degree: int) -> Iterator[_Feature]:
     for exponents in _exponents(Z.shape[1], degree):
         if any(exponents):
-            yield _monomial(exponents), np.prod(Z ** np.array(exponents, dtype=np.float64), axis=1)
+            values = np.prod(Z ** np.array(exponents, dtype=np.float64), axis=1)
+            yield _Feature(sum(map(abs, exponents)), _monomial(exponents), values)
     if Z.shape[1] <= 2:
         for i in range(Z.shape[1]):
             root = np.sqrt(Z[:, i])
-            yield ("sqrt", f"x{i}"), root
-            yield ("inv", "sqrt", f"x{i}"), 1.0 / root
-            yield ("mul", f"x{i}", "sqrt", f"x{i}"), Z[:, i] * root
+            yield _Feature(2, ("sqrt", f"x{i}"), root)
+            yield _Feature(3, ("inv", "sqrt", f"x{i}"), 1.0 / root)
+            yield _Feature(3, ("mul", f"x{i}", "sqrt", f"x{i}"), Z[:, i] * root)
 
 
 def _exponents(n_columns: int, degree: int) -> Iterator[tuple[int, ...]]:
@@ -152,21 +164,24 @@ def _monomial(exponents: Sequence[int]) -> Tokens:
     return ("div", *above, *below) if above else ("inv", *below)
 
 
-def _sums(Z: FloatArray) -> Iterator[tuple[Tokens, FloatArray]]:
+def _sums(Z: FloatArray) -> Iterator[_Feature]:
     for i in range(Z.shape[1]):
         for j in range(i + 1, Z.shape[1]):
             for operator, values in (("add", np.add), ("sub", np.subtract)):
-                yield (operator, f"x{i}", f"x{j}"), values(Z[:, i], Z[:, j])
-                yield (operator, "pow2", f"x{i}", "pow2", f"x{j}"), values(Z[:, i] ** 2, Z[:, j] ** 2)
+                tokens = (operator, f"x{i}", f"x{j}")
+                yield _Feature(2, tokens, values(Z[:, i], Z[:, j]))
+                tokens = (operator, "pow2", f"x{i}", "pow2", f"x{j}")
+                yield _Feature(4, tokens, values(Z[:, i] ** 2, Z[:, j] ** 2))
 
 
-def _functions(arguments: Library) -> Iterator[tuple[Tokens, FloatArray]]:
-    for tokens, values in _zip(arguments):
-        if tokens[0] in ("add", "sub"):
-            yield tokens, values
-            yield ("inv", *tokens), 1.0 / values
-        for function in _FUNCTIONS:
-            yield (*function, *tokens), _apply(function, values)
+def _functions(arguments: list[_Feature]) -> Iterator[_Feature]:
+    for argument in arguments:
+        if argument.tokens[0] in ("add", "sub"):
+            yield argument
+            yield _Feature(argument.cost + 1, ("inv", *argument.tokens), 1.0 / argument.values)
+        for function, cost in _FUNCTIONS.items():
+            values = _apply(function, argument.values)
+            yield _Feature(argument.cost + cost, (*function, *argument.tokens), values)
 
 
 def _apply(function: Tokens, values: FloatArray) -> FloatArray:
@@ -182,41 +197,35 @@ def _apply(function: Tokens, values: FloatArray) -> FloatArray:
     return values
 
 
-def _products(left: Library, right: Library) -> Iterator[tuple[Tokens, FloatArray]]:
+def _products(left: list[_Feature], right: list[_Feature]) -> Iterator[_Feature]:
     same = left is right
-    for i, (tokens, values) in enumerate(_zip(left)):
-        for j in range(i if same else 0, len(right)):
-            yield ("mul", *tokens, *right.tokens[j]), values * right.values[j]
+    for i, one in enumerate(left):
+        for other in right[i if same else 0 :]:
+            tokens = ("mul", *one.tokens, *other.tokens)
+            yield _Feature(one.cost + other.cost, tokens, one.values * other.values)
 
 
-def _quotients(left: Library, right: Library) -> Iterator[tuple[Tokens, FloatArray]]:
-    for i, (tokens, values) in enumerate(_zip(left)):
-        for j in range(len(right)):
-            if i != j:
-                yield ("div", *tokens, *right.tokens[j]), values / right.values[j]
+def _quotients(left: list[_Feature], right: list[_Feature]) -> Iterator[_Feature]:
+    for one in left:
+        for other in right:
+            if one is not other:
+                tokens = ("div", *one.tokens, *other.tokens)
+                yield _Feature(one.cost + other.cost + 1, tokens, one.values / other.values)
 
 
-def _zip(library: Library) -> Iterator[tuple[Tokens, FloatArray]]:
-    yield from zip(library.tokens, library.values, strict=True)
-
-
-def _distinct(features: Iterator[tuple[Tokens, FloatArray]] | list[tuple[Tokens, FloatArray]]) -> Library:
-    """Return what is finite, varies and differs from all before, fewest tokens first."""
-    found = sorted(features, key=lambda feature: len(feature[0]))
+def _distinct(features: Iterable[_Feature]) -> list[_Feature]:
+    """Return what is finite, varies and differs from all before by more than a factor, simplest first."""
+    found = sorted(features, key=lambda feature: (feature.cost, len(feature.tokens)))
     if not found:
-        return Library(np.empty((0, 0)), ())
-    values = np.array([each for _, each in found])
+        return []
+    values = np.array([feature.values for feature in found])
     size = np.abs(values).max(axis=1)
     usable = np.isfinite(size) & (size < _LARGEST) & (size > 1.0 / _LARGEST)
     usable &= np.ptp(values, axis=1) > _FEWEST_DIGITS * size
     scaled = values / np.where(usable, values[:, 0], 1.0)[:, None]
     usable &= np.isfinite(scaled).all(axis=1)
     prints = np.round(scaled[:, :12], 8) + 0.0
-    seen: set[bytes] = set()
-    kept = []
+    first: dict[bytes, int] = {}
     for index in np.flatnonzero(usable):
-        key = prints[index].tobytes()
-        if key not in seen:
-            seen.add(key)
-            kept.append(index)
-    return Library(values[kept], tuple(found[index][0] for index in kept))
+        first.setdefault(prints[index].tobytes(), int(index))
+    return [found[index] for index in first.values()]

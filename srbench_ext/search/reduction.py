@@ -11,8 +11,10 @@ serve the same end with a neural surrogate.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from itertools import combinations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +23,7 @@ from srbench_ext.expression import Expression
 from srbench_ext.expression.core import subtree_end
 from srbench_ext.expression.operators import is_variable, variable_index
 from srbench_ext.search.surrogate import View, degree_within, surrogate_error, surrogate_slopes, views
+from srbench_ext.search.threads import one_blas_thread
 
 __all__ = ["FEWEST_ROWS", "Column", "Reduction", "reduce_table"]
 
@@ -112,12 +115,15 @@ class Reduction:
     factor : Column
         With no powers it is 1.
     steps : tuple of str
-        What was found, in order: ``factor``, ``product``, ``scaling``, ``sum``, ``unused``.
+        What was found, in order: ``factor``, ``product``, ``scaling``, ``homogeneity``, ``sum``, ``unused``.
+    before : Reduction or None
+        What the last step started from: where that step is wrong, this one may be right.
     """
 
     columns: tuple[Column, ...]
     factor: Column = Column(())
     steps: tuple[str, ...] = ()
+    before: Reduction | None = None
 
     @classmethod
     def whole(cls, n_columns: int) -> Reduction:
@@ -180,7 +186,7 @@ class _Step:
     def size(self) -> float:
         """How much a step claims: of two that the slopes speak for alike, the simpler one goes first."""
         size = 1.0 + float(sum(abs(number) for number in self.numbers))
-        return 100.0 * size if self.kind == "scaling" else size
+        return 100.0 * size if self.kind in ("scaling", "homogeneity") else size
 
 
 def reduce_table(
@@ -206,11 +212,12 @@ def reduce_table(
     if len(rows) < FEWEST_ROWS or np.ptp(y) == 0:
         return whole
     state = _State(np.ascontiguousarray(X[rows], dtype=np.float64), y[rows], np.ones(len(rows)), whole)
-    while state.Z.shape[1]:
-        following = _next(state)
-        if following is None:
-            break
-        state = following
+    with one_blas_thread():
+        while state.Z.shape[1]:
+            following = _next(state)
+            if following is None:
+                break
+            state = following
     return state.reduction
 
 
@@ -274,6 +281,7 @@ def _suggestions(
             steps += _pair_steps(state.Z, Z, raw, i, j)
             steps += _scaling_steps(state.Z, raw * Z, t, i, j)
             steps += _scaling_steps(state.Z, raw * Z, t, j, i)
+    steps += _homogeneity_steps(state.Z, raw * Z, t)
     return [step for step in steps if step.doubt < _SUGGESTED]
 
 
@@ -327,6 +335,49 @@ def _scaling_steps(Z: FloatArray, elastic: FloatArray, t: FloatArray, i: int, j:
         yield _Step(doubt, "scaling", (i, j), (power, Fraction(a), Fraction(b)))
 
 
+@lru_cache(maxsize=16)
+def _weights(n_columns: int) -> FloatArray:
+    """Return the small whole weights (W, d) of three or four columns, the first of them positive."""
+    sizes = (3, 4) if n_columns <= 8 else (3,)
+    rows = []
+    for size in sizes:
+        for columns in combinations(range(n_columns), size):
+            for weights in product((1, -1, 2, -2), repeat=size):
+                if weights[0] > 0 and 1 in map(abs, weights):
+                    row = np.zeros(n_columns)
+                    row[list(columns)] = weights
+                    rows.append(row)
+    return np.array(rows).reshape(-1, n_columns)
+
+
+def _homogeneity_steps(Z: FloatArray, elastic: FloatArray, t: FloatArray) -> list[_Step]:
+    """Return weights a of several columns with ``sum a_i z_i dt/dz_i = p t`` (Euler), the best few.
+
+    One column can then be divided out of the others, as dimensional analysis does with units.
+    """
+    weights = _weights(Z.shape[1])
+    if not len(weights):
+        return []
+    gram, along, square = elastic.T @ elastic, elastic.T @ t, float(t @ t)
+    powers = np.round(2.0 * (weights @ along) / square) / 2.0
+    left = np.einsum("ij,jk,ik->i", weights, gram, weights) - powers * (
+        2.0 * (weights @ along) - powers * square
+    )
+    total = weights**2 @ np.diag(gram)
+    doubts = np.where(total > 0, left / np.where(total > 0, total, 1.0), np.inf)
+    found = []
+    for number in np.argsort(doubts)[:5]:
+        row, power = weights[number], Fraction(float(powers[number]))
+        columns = np.flatnonzero(row)
+        usable = bool((Z[:, columns] != 0).all()) and abs(power) <= _LARGEST_POWER
+        if usable and (power.denominator == 1 or bool((Z[:, columns] > 0).all())):
+            numbers = (power, *(Fraction(int(row[c])) for c in columns))
+            found.append(
+                _Step(max(float(doubts[number]), 0.0), "homogeneity", tuple(map(int, columns)), numbers)
+            )
+    return found
+
+
 def _share(difference: FloatArray, *parts: FloatArray) -> float:
     total = sum(float(part @ part) for part in parts)
     return float(difference @ difference) / total if total > 0 else np.inf
@@ -334,6 +385,8 @@ def _share(difference: FloatArray, *parts: FloatArray) -> float:
 
 def _take(state: _State, step: _Step) -> _State | None:
     """Return the table after a step; None where it is not finite."""
+    if step.kind == "homogeneity":
+        return _divided(state, step)
     old = state.reduction
     kept = [k for k in range(state.Z.shape[1]) if k not in step.columns]
     columns = [old.columns[k] for k in kept]
@@ -351,9 +404,32 @@ def _take(state: _State, step: _Step) -> _State | None:
     Z = np.column_stack([state.Z[:, kept], fresh])
     if not (np.isfinite(Z).all() and np.isfinite(t).all()):
         return None
-    return _State(
-        Z, t, size, replace(old, columns=tuple(columns), factor=factor, steps=(*old.steps, step.kind))
-    )
+    return _State(Z, t, size, _following(old, columns, factor, step))
+
+
+def _divided(state: _State, step: _Step) -> _State | None:
+    """Return the table with one column divided out of others that scale with it."""
+    power, *weights = step.numbers
+    pivot = next(k for k, weight in zip(step.columns, weights, strict=True) if abs(weight) == 1)
+    own = weights[step.columns.index(pivot)]
+    columns, Z = list(state.reduction.columns), state.Z.copy()
+    with np.errstate(all="ignore"):
+        for k, weight in zip(step.columns, weights, strict=True):
+            if k != pivot:
+                columns[k] = columns[k].times(columns[pivot], 1, -weight * own)
+                Z[:, k] *= state.Z[:, pivot] ** int(-weight * own)
+        entered = state.Z[:, pivot] ** float(power * own)
+        t, size = state.t / entered, state.factor * np.abs(entered)
+    Z = np.delete(Z, pivot, axis=1)
+    factor = state.reduction.factor.times(state.reduction.columns[pivot], 1, power * own)
+    del columns[pivot]
+    if not (np.isfinite(Z).all() and np.isfinite(t).all()):
+        return None
+    return _State(Z, t, size, _following(state.reduction, columns, factor, step))
+
+
+def _following(old: Reduction, columns: list[Column], factor: Column, step: _Step) -> Reduction:
+    return Reduction(tuple(columns), factor, (*old.steps, step.kind), old)
 
 
 def _joined(state: _State, step: _Step) -> tuple[Column, FloatArray]:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.search.library import Library, feature_library
+from srbench_ext.search.threads import one_blas_thread
 
 __all__ = ["Relation", "loosened", "sparse_relations"]
 
@@ -28,9 +29,10 @@ _Terms = tuple[tuple[int, ...], int | None]  # numbers of features, and of the o
 _ROWS = 100
 _FEWEST_ROWS = 20
 _PAIRED = 2000
-_TRIPLED = 120
-_TIMED = 100  # features that are tried as a factor of the target
+_TRIPLED = 150
+_TIMED = 400  # features that are tried as a factor of the target
 _KEPT = 8  # of every kind and target
+_LEAST = 1e-60  # largest value of a target whose squares keep all digits
 _LOOSENED = frozenset({"exp", "sin", "cos", "tan", "tanh"})
 _EXACT = 1e-13  # of the variance: closed form on rows as given, not yet refined
 
@@ -91,7 +93,7 @@ def sparse_relations(
     rows = rng.permutation(len(t))[:_ROWS]
     if len(rows) < _FEWEST_ROWS or np.ptp(t[rows]) == 0:
         return []
-    with np.errstate(all="ignore"):  # what overflows is left out
+    with one_blas_thread(), np.errstate(all="ignore"):  # what overflows is left out
         library = feature_library(Z[rows])
         return (
             sorted(_relations(library, t[rows], deadline).values(), key=_order)[:most] if len(library) else []

@@ -114,3 +114,24 @@ def test_equal_generators_give_equal_reductions():
     X, y = table(law, n_columns)
     found = [reduce_table(X, y, np.random.default_rng(5)) for _ in range(2)]
     assert found[0] == found[1]
+
+
+def test_columns_that_scale_together_lose_one():
+    X = np.random.default_rng(0).uniform(1, 4, (2000, 3))
+    y = (X[:, 1] + X[:, 2]) / (1 + X[:, 1] * X[:, 2] / X[:, 0] ** 2)
+    found = reduce_table(X, y, np.random.default_rng(1))
+    assert "homogeneity" in found.steps
+    Z, t = found.apply(X, y)
+    assert Z.shape[1] == 2
+    np.testing.assert_allclose(found.restore(Expression(("x0",))).evaluate(X), Z[:, 0] * y / t)
+
+
+def test_a_reduction_remembers_what_each_step_started_from():
+    X = np.random.default_rng(0).uniform(1, 4, (1000, 3))
+    found = reduce_table(X, X[:, 0] * np.sin(X[:, 1] * X[:, 2]), np.random.default_rng(1))
+    lengths = []
+    while found is not None:
+        lengths.append(len(found.steps))
+        found = found.before
+    assert lengths == sorted(lengths, reverse=True)
+    assert lengths[-1] == 0
