@@ -95,9 +95,12 @@ def sparse_relations(
         return []
     with one_blas_thread(), np.errstate(all="ignore"):  # what overflows is left out
         library = feature_library(Z[rows])
-        return (
-            sorted(_relations(library, t[rows], deadline).values(), key=_order)[:most] if len(library) else []
-        )
+        size = float(np.abs(t[rows]).max())
+        if _LEAST <= size <= 1.0 / _LEAST:
+            size = 1.0
+        found = _relations(library, t[rows] / size, deadline) if len(library) else {}
+    best = sorted(found.values(), key=_order)[:most]
+    return best if size == 1.0 else [replace(each, tokens=("mul", size, *each.tokens)) for each in best]
 
 
 def loosened(tokens: Sequence[str | float]) -> Tokens:
