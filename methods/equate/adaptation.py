@@ -7,6 +7,8 @@ by quality.
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,7 +23,11 @@ from srbench_ext.models.tokens import Vocabulary
 from .labels import fitness_label, simplicity_label
 from .model import EquateModel
 
-__all__ = ["Adapter", "Labelled", "fitness_label", "pad_ids", "simplicity_label"]
+__all__ = ["Adapter", "Labelled", "fitness_label", "improved", "pad_ids", "simplicity_label"]
+
+
+_DRAWN = 24
+_BETTER = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,22 @@ def pad_ids(vocabulary: Vocabulary, prefixes: Sequence[Sequence[str]]) -> Tensor
     return torch.from_numpy(ids)
 
 
+def improved(choice: random.Random, candidate: Labelled, known: Sequence[Labelled]) -> Labelled:
+    """Return the nearest better one among a few of the known candidates; the candidate if none is better.
+
+    Near is in the number of tokens that only one of both has.
+    """
+    drawn = [choice.choice(known) for _ in range(_DRAWN)]
+    better = [c for c in drawn if c.fitness > candidate.fitness + _BETTER]
+    tokens = Counter(candidate.prefix)
+
+    def distance(other: Labelled) -> int:
+        theirs = Counter(other.prefix)
+        return (tokens - theirs).total() + (theirs - tokens).total()
+
+    return min(better, key=distance, default=candidate)
+
+
 class Adapter:
     """Trains the free parameters of an :class:`EquateModel` on labelled candidates.
 
@@ -58,6 +80,8 @@ class Adapter:
         Share of equations replaced by the null token, so that the decoder stays one of data alone.
     noise : float
         Deviation of the noise on Z, over its root mean square.
+    gate_speed : float
+        Learning rate of the gate over that of the modules: few steps have to open it where it begins at zero.
     """
 
     def __init__(
@@ -70,9 +94,11 @@ class Adapter:
         alignment: float = 0.1,
         equation_dropout: float = 0.3,
         noise: float = 0.1,
+        gate_speed: float = 50.0,
     ) -> None:
         self.model, self.memory, self.rng = model, memory, rng
         self.alignment, self.equation_dropout, self.noise = alignment, equation_dropout, noise
+        self.uniform = False  # True weighs all candidates alike in the decoder's loss
         gate = model.gate
         low_rank = {id(p) for adapter in model.adapters for p in adapter.parameters()}
         new = [p for p in model.trained_parameters() if id(p) not in low_rank and p is not gate]
@@ -80,13 +106,22 @@ class Adapter:
         groups = [
             {"params": new, "lr": learning_rate},
             {"params": thin, "lr": learning_rate / 10},
-            {"params": [gate], "lr": 50 * learning_rate},  # few steps have to open it from zero
+            {"params": [gate], "lr": gate_speed * learning_rate},
         ]
         self.optimiser = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=0.01)
         self.generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
 
-    def step(self, candidates: Sequence[Labelled], *, reconstruct: bool) -> float:
-        """Take one step on a batch of candidates, with or without the decoder; return the loss."""
+    def step(
+        self,
+        candidates: Sequence[Labelled],
+        *,
+        reconstruct: bool,
+        targets: Sequence[Labelled] | None = None,
+    ) -> float:
+        """Take one step on a batch of candidates, with or without the decoder; return the loss.
+
+        With ``targets``, one for each candidate, the decoder learns to write these instead.
+        """
         model = self.model
         ids = pad_ids(model.foundation.vocabulary, [c.prefix for c in candidates])
         memory = self.memory[torch.from_numpy(self.rng.integers(len(self.memory), size=len(candidates)))]
@@ -99,7 +134,10 @@ class Adapter:
             loss = loss + self.alignment * self._alignment(memory, ids, fitness)
         if reconstruct:
             embedding = model.fuse(memory, ids, dropped)
-            loss = loss + self._likelihood(self._noisy(embedding), ids, fitness)
+            wanted = candidates if targets is None else targets
+            written = pad_ids(model.foundation.vocabulary, [c.prefix for c in wanted])
+            worth = torch.tensor([c.fitness for c in wanted], dtype=torch.float32)
+            loss = loss + self._likelihood(self._noisy(embedding), written, worth)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.trained_parameters(), 1.0)
@@ -121,7 +159,8 @@ class Adapter:
         counted = (targets != self.model.foundation.vocabulary.pad).float()
         mean = (each.view_as(targets) * counted).sum(1) / counted.sum(1)
         ranks = fitness.argsort().argsort().float() / max(1, len(fitness) - 1)
-        weights = 0.5 / len(fitness) + 0.5 * (ranks / 0.2).softmax(0)
+        even = torch.full_like(fitness, 1.0 / len(fitness))
+        weights = even if self.uniform else 0.5 * even + 0.5 * (ranks / 0.2).softmax(0)
         loss: Tensor = (weights * mean).sum()
         return loss
 

@@ -24,6 +24,7 @@ class AscentConfig:
     Attributes
     ----------
     steps : int
+        0 leaves the seeds as they are.
     step_size : float
         Of a free ascent, over the root mean square of the known embeddings.
     snapshots : tuple of int
@@ -68,6 +69,8 @@ def ascend(
     -------
     Tensor of shape (len(snapshots) x S, M, D)
     """
+    if not config.steps:
+        return seeds
     flat = known.flatten(1)
     scale = flat.pow(2).mean().sqrt()
     basis = _principal(flat, config.directions)

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import random
 import time
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from srbench_ext.errors import WeightsError
 from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate, Method, SearchRun
-from srbench_ext.models.batches import subtree_end
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
 from srbench_ext.models.foundation import Foundation
 from srbench_ext.models.precision import one_thread
-from srbench_ext.models.proposals import Proposer
 from srbench_ext.models.tokens import MAX_VARIABLES
 from srbench_ext.search import (
     EXACT,
@@ -32,14 +28,18 @@ from srbench_ext.search import (
     Island,
     Reduction,
     closed_forms,
-    linear_formula,
     reduce_table,
+    related,
     split_for_search,
 )
 
-from .adaptation import Adapter, Labelled, fitness_label, pad_ids, simplicity_label
-from .ascent import AscentConfig, ascend
+from .adaptation import Labelled
+from .fallback import linear_fallbacks
+from .labels import fitness_label, simplicity_label
 from .model import EquateModel
+from .network import Network
+from .pretrained import WEIGHTS, load_modules, modules_card
+from .safeguards import label_state
 
 __all__ = ["Equate"]
 
@@ -48,6 +48,8 @@ FOUNDATION = "foundation"
 LATENT = "embedding"
 MAX_TOKENS = 36
 INFILL = "infill"
+REPAIR = "repair"
+FRESH = "fresh"
 
 
 class Equate(Method):
@@ -80,6 +82,21 @@ class Equate(Method):
     breeding_steps, n_random, infills : int
         In a round, batches of local edits of the archive's formulas and formulas that get subtrees written
         by the network; and random trees that the breeding begins with. All 0 leaves the paper's method.
+    ascent_steps, simplicity_weight : int, float
+        Steps up the evaluator's objective, 0 decodes the embeddings as they are; weight of simplicity in it.
+    improve : float
+        Share of the candidates for which the decoder learns to write a better one near it.
+    fusion : bool
+        False keeps the gate closed: the embedding is that of the data alone.
+    repairs : int
+        In a round, formulas of the archive that the pretrained path repairs; 0 for none.
+    fresh : int
+        In a round, samples of the foundation model from each of new bags of rows.
+    safeguards : bool
+        Whether :mod:`.safeguards` change these settings when something goes wrong.
+    pretrained : bool or str
+        Begin with pretrained modules: those that ship, or those of a file. Where none that ship belong to the
+        foundation model in use, the modules are random and the record says why.
     network_share : float
         Most of the time that goes to adaptation, search of the embedding and decoding; 1 for no bound.
     probes : bool
@@ -93,7 +110,7 @@ class Equate(Method):
     """
 
     name = "equate"
-    version = "2"
+    version = "3"
     max_features = MAX_VARIABLES
     choice_rule = "archive-score"
 
@@ -121,6 +138,14 @@ class Equate(Method):
         breeding_steps: int = 100,
         n_random: int = 1000,
         infills: int = 8,
+        ascent_steps: int = 24,
+        simplicity_weight: float = 0.1,
+        improve: float = 0.3,
+        fusion: bool = True,
+        repairs: int = 12,
+        fresh: int = 0,
+        safeguards: bool = True,
+        pretrained: bool | str = True,
         network_share: float = 0.3,
         probes: bool = True,
         relations: bool = True,
@@ -146,6 +171,14 @@ class Equate(Method):
         self.breeding_steps = breeding_steps
         self.n_random = n_random
         self.infills = infills
+        self.ascent_steps = ascent_steps
+        self.simplicity_weight = simplicity_weight
+        self.improve = improve
+        self.fusion = fusion
+        self.repairs = repairs
+        self.fresh = fresh
+        self.safeguards = safeguards
+        self.pretrained = pretrained
         self.network_share = network_share
         self.probes = probes
         self.relations = relations
@@ -153,8 +186,25 @@ class Equate(Method):
 
     @property
     def weights_sha256(self) -> str | None:
-        """The sha256 of the foundation weights."""
-        return str(read_card(self._weights_path)["sha256"])
+        """The sha256 of the pretrained modules in use, which stands for their foundation's; else of that."""
+        foundation = str(read_card(self._weights_path)["sha256"])
+        path, _ = self._modules(foundation)
+        return foundation if path is None else str(read_card(path)["sha256"])
+
+    def _modules(self, foundation_sha256: str) -> tuple[Path | None, str]:
+        """Return the file of pretrained modules to begin with, or none and why."""
+        if not self.pretrained:
+            return None, "not asked for"
+        if isinstance(self.pretrained, str):
+            modules_card(Path(self.pretrained), foundation_sha256)
+            return Path(self.pretrained), self.pretrained
+        if not WEIGHTS.is_file():
+            return None, "no modules ship"
+        try:
+            card = modules_card(WEIGHTS, foundation_sha256)
+        except WeightsError as error:
+            return None, str(error)
+        return WEIGHTS, str(card["sha256"])
 
     @property
     def _weights_path(self) -> Path:
@@ -168,11 +218,16 @@ class Equate(Method):
     def _search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         with run.phase("load"):
             foundation, card = load_foundation(self._weights_path)
+            path, note = self._modules(card["sha256"])
+            modules = None if path is None else load_modules(path, foundation, card["sha256"])
         run.note("weights_examples", card["examples"])
+        run.note("pretrained" if path else "not_pretrained", note)
         varying = [i for i in range(X.shape[1]) if X[:, i].std() > 0]
         if not varying:
             return
-        yield Candidate(linear_formula(X, y, varying), source="linear")
+        fallbacks = {law: error for law, error, name in linear_fallbacks(X, y, varying)}
+        for law in fallbacks:
+            yield Candidate(law, source="linear")
         reduction = reduce_table(X, y, run.rng) if self.probes else Reduction.whole(X.shape[1])
         run.note("reduction", list(reduction.steps))
         if not reduction.columns:
@@ -181,7 +236,8 @@ class Equate(Method):
             if np.mean((law.evaluate(X) - y) ** 2) <= EXACT * np.var(y):
                 return
             reduction = Reduction.whole(X.shape[1])
-        session = _Session(self, foundation, X, y, reduction, run)
+        session = _Session(self, foundation, modules, X, y, reduction, run)
+        session.validated.update(fallbacks)
         self._session = session
         if self.relations:
             yield from session.relate()
@@ -204,6 +260,7 @@ class Equate(Method):
         if session is None:
             return super().choose(front, X, y, run)
         best = min(front, key=session.score)
+        session.check_pick()
         run.note("chosen_score", session.score(best)[0])
         return best
 
@@ -215,6 +272,7 @@ class _Session:
         self,
         method: Equate,
         foundation: Foundation,
+        modules: EquateModel | None,
         X: FloatArray,
         y: FloatArray,
         reduction: Reduction,
@@ -224,7 +282,7 @@ class _Session:
         self.choice = random.Random(int(run.rng.integers(2**62)))
         self.rows = split_for_search(len(y), run.rng, validation_share=0.2, max_fit_rows=300, screen_rows=100)
 
-        def island(table: Reduction, n_random: int) -> Island:
+        def island(table: Reduction, n_random: int = 0) -> Island:
             return Island(
                 X,
                 y,
@@ -241,19 +299,23 @@ class _Session:
         # of random trees are not
         self.bred, self.written = island(reduction, method.n_random), island(reduction, 0)
         self.islands = [self.bred, self.written]
+        self.build: Callable[[Reduction], Island] = island
         if reduction.steps:
             self.islands.append(island(Reduction.whole(X.shape[1]), method.n_random))
         self.judged = self.written.archive
         self.network_seconds = 0.0
         self.reserve = min(1.0, 0.05 * method.max_seconds)
-        self.proposer = Proposer(
-            foundation, self.bred.Z, self.bred.t, run.rng, n_bags=method.n_bags, bag_size=method.bag_size
+        self.network = Network(
+            method,
+            foundation,
+            modules,
+            self.bred.Z,
+            self.bred.t,
+            run,
+            self.choice,
+            lambda: self.finished,
+            self.deadline,
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(run.rng.integers(2**62)))
-            self.model = EquateModel(foundation)
-        self.adapter = Adapter(self.model, self.proposer.memory, run.rng, alignment=method.alignment)
-        self.generator = torch.Generator().manual_seed(int(run.rng.integers(2**62)))
         self.rounds_done = 0
         self.validated: dict[Expression, float] = {}
         self._reported: Expression | None = None
@@ -274,23 +336,17 @@ class _Session:
         return any(island.archive.exact for island in self.islands)
 
     def relate(self) -> Iterator[Candidate]:
-        """Try small sums of features on the reduced table, and on the whole one where nothing is exact."""
-        for island in (self.bred, *self.islands[2:]):
-            if self.exact or self.finished:
-                break
-            share = time.monotonic() + 0.2 * self.method.max_seconds
-            for expression, entry in island.relate(min(share, self.deadline)):
-                yield self._candidate(expression, entry, entry.origin)
+        """Try small sums of features on the reduced tables, and on the whole one where nothing is exact."""
+        until = min(time.monotonic() + 0.3 * self.method.max_seconds, self.deadline)
+        for island, expression, entry in related([self.bred, *self.islands[2:]], self.build, until):
+            yield self._candidate(expression, entry, entry.origin)
+            if island.archive.exact and island not in self.islands:
+                self.islands.append(island)
 
     # ------------------------------------------------------------ step 1
     def propose(self) -> Iterator[Candidate]:
         """Let the foundation model write candidates from every bag, and label them."""
-        method = self.method
-        decoded = self.proposer.beam("<skeleton>", 8, deadline=self.deadline)
-        decoded += self.proposer.sample(
-            "<skeleton>", method.n_candidates, temperature=method.temperature, deadline=self.deadline
-        )
-        self._submit([d.tokens for d in decoded], FOUNDATION)
+        self._submit(self.network.candidates(), FOUNDATION)
         yield from self._news()
 
     # ------------------------------------------------------------ steps 2 to 4
@@ -311,15 +367,68 @@ class _Session:
         self.network_seconds += time.monotonic() - started
 
     def _network_round(self) -> Iterator[Candidate]:
+        method, guards = self.method, self.network.guards
         labelled = self._labelled()
-        if self.method.eval_steps and len(labelled) >= 2:
-            self._adapt([c for c in labelled if not _held_out(c)])
-            if not self.finished:
-                self._submit(self._decode(self._search(labelled)), LATENT)
-                yield from self._news()
-        if self.method.infills and not self.exact and not self.finished:
-            self._submit(self._infilled(), INFILL)
+        state = label_state([c.fitness for c in labelled]) if method.safeguards else "varied"
+        if state != "varied":
+            self.run.count(f"rounds_of_{state}_labels")
+        if state == "perfect":  # the breeding shortens; there is nothing to learn
+            return
+        if method.repairs and not self.exact:
+            self._repair()
             yield from self._news()
+        if method.seeds and len(labelled) >= 2 and state == "varied" and not guards.sampling_only:
+            self._search_embedding(labelled)
+            yield from self._news()
+        samples = method.fresh or int(guards.sampling_only or state == "bad") * method.samples
+        if samples and not self.exact and not self.finished:
+            self._submit(self.network.fresh(samples), FRESH)
+            yield from self._news()
+        if method.infills and not self.exact and not self.finished:
+            parents = [parent.prefix for parent in self.judged.parents(self.choice, method.infills)]
+            self._submit(self.network.infilled(parents), INFILL)
+            yield from self._news()
+
+    def _search_embedding(self, labelled: list[Labelled]) -> None:
+        """Adapt to the labelled candidates, search the embedding, decode, and tell the safeguards."""
+        network, method = self.network, self.method
+        network.adapt(
+            labelled, lambda: self.rounds_done > 1 or self.run.remaining >= 0.35 * method.max_seconds
+        )
+        if self.finished:
+            return
+        found = network.decoded(network.searched(labelled))
+        new = [d.tokens for d in found if self.judged.find(d.tokens) is None]
+        self.run.count("decoded", len(found))
+        self.run.count("decoded_new", len(new))
+        entries = self._submit(new, LATENT)
+        network.guards.decoded(len(found), len(new))
+        network.guards.realised(network.predicted, [fitness_label(e.nmse_validation) for e in entries])
+        network.guards.complexities([entry.complexity for entry in entries])
+
+    def _repair(self) -> None:
+        """Let the pretrained path repair the archives' fronts and formulas drawn from their grids."""
+        wanted, archives = self.method.repairs, (self.bred.archive, self.judged)
+        front = sorted({e.prefix: e for a in archives for e in a.front()}.values(), key=lambda e: e.score)
+        wrong = [entry.prefix for entry in front[: max(1, wanted // 2)]]
+        for archive in archives:
+            wrong += [member.prefix for member in archive.parents(self.choice, wanted // 2)]
+        found = self.network.repaired(list(dict.fromkeys(p for p in wrong if len(p) <= MAX_TOKENS))[:wanted])
+        new = [tokens for tokens in found if all(archive.find(tokens) is None for archive in archives)]
+        entries = self._submit(new, REPAIR)
+        self.run.count("repairs_new", len(new))
+        on_front = {entry.number for entry in self.judged.front()}
+        bred = self.bred.archive.front()
+        ahead = [
+            entry
+            for entry in entries
+            if entry.number in on_front
+            and not any(
+                other.complexity <= entry.complexity and other.nmse_validation <= entry.nmse_validation
+                for other in bred
+            )
+        ]
+        self.run.count("repairs_on_front", len(ahead))
 
     def _labelled(self) -> list[Labelled]:
         """Return the archive's entries with labels, good ones all, of the others a sample."""
@@ -328,93 +437,12 @@ class _Session:
         judged = list(self.judged)
         entries += self.choice.sample(judged, min(limit, len(judged)))
         unique = {e.prefix: e for e in entries}.values()
-        known = self.model.foundation.vocabulary.ids
+        known = self.network.known
         return [
             Labelled(e.prefix, fitness_label(e.nmse_validation), simplicity_label(e.complexity))
             for e in unique
             if all(token in known for token in e.prefix) and len(e.prefix) <= 40
         ]
-
-    def _adapt(self, labelled: list[Labelled]) -> None:
-        method = self.method
-        for step in range(method.eval_steps + method.joint_steps):
-            if self.finished or (self.rounds_done == 1 and self.run.remaining < 0.35 * method.max_seconds):
-                break
-            joint = step >= method.eval_steps
-            size = method.batch_size // 2 if joint else method.batch_size
-            batch = self.choice.sample(labelled, min(size, len(labelled)))
-            self.adapter.step(batch, reconstruct=joint)
-            self.run.count("joint_steps" if joint else "eval_steps")
-
-    def _search(self, labelled: list[Labelled]) -> Tensor:
-        """Return searched embeddings (S, M, D)."""
-        method, model = self.method, self.model.eval()
-        ranked = sorted(labelled, key=lambda c: -(c.fitness + 0.1 * c.simplicity))
-        top, rest = ranked[: method.seeds], ranked[method.seeds :]
-        known = top + self.choice.sample(rest, min(40, len(rest)))
-        held_out = [c for c in labelled if _held_out(c)]
-        tau = self.adapter.rank_correlation(self.choice.sample(held_out, min(60, len(held_out))))
-        self.run.note("rank_correlation", round(tau, 3))
-        blind = bool(method.radius) and (len(labelled) < 40 or tau < 0.2)
-        if blind and method.direction == "gradient":
-            self.run.count("blind_rounds")
-        config = AscentConfig(
-            caution=method.caution,
-            directions=method.directions,
-            radius=method.radius,
-            random=blind or method.direction == "random",
-        )
-        with torch.no_grad():
-            memory = self.proposer.memory
-            rows = torch.arange(len(known)) % len(memory)
-            ids = pad_ids(model.foundation.vocabulary, [c.prefix for c in known])
-            embedded = model.fuse(memory[rows], ids)
-            seeds = embedded[: len(top)]
-            pairs = torch.randint(len(top), (2, len(top)), generator=self.generator)
-            middles = (seeds[pairs[0]] + seeds[pairs[1]]) / 2
-            found = ascend(model, torch.cat([seeds, middles, memory]), embedded, config, self.generator)
-        model.train()
-        return found
-
-    def _decode(self, embeddings: Tensor) -> list[tuple[str, ...]]:
-        """Let the adapted decoder write formulas from embeddings."""
-        method = self.method
-        adapted = Proposer.__new__(Proposer)
-        adapted.__dict__.update(self.proposer.__dict__, model=self.model.foundation)
-        with torch.no_grad():
-            if method.decoding == "beam":
-                found = []
-                for row in embeddings[:: max(1, len(embeddings) // 16)]:
-                    if self.finished:
-                        break
-                    found += adapted.beam("<skeleton>", 5, row[None], deadline=self.deadline)
-            else:
-                found = adapted.sample(
-                    "<skeleton>",
-                    method.samples,
-                    temperature=method.temperature,
-                    memory=embeddings,
-                    deadline=self.deadline,
-                )
-        fresh = [d.tokens for d in found if self.judged.find(d.tokens) is None]
-        self.run.count("decoded", len(found))
-        self.run.count("decoded_new", len(fresh))
-        return fresh
-
-    # ------------------------------------------------------------ beyond the paper
-    def _infilled(self) -> list[tuple[str, ...]]:
-        """Let the network write new subtrees into the archive's good formulas."""
-        found: list[tuple[str, ...]] = []
-        known = self.model.foundation.vocabulary.ids
-        for parent in self.judged.parents(self.choice, self.method.infills):
-            if self.finished:
-                break
-            if any(token not in known for token in parent.prefix):
-                continue
-            around = _with_hole(self.choice, parent.prefix)
-            found += self.proposer.infill(around, 12, deadline=self.deadline)
-        self.run.count("infilled", len(found))
-        return found
 
     # ------------------------------------------------------------ end
     def refine(self) -> Iterator[Candidate]:
@@ -431,6 +459,11 @@ class _Session:
             nmse = max(nmse, self.validated.get(candidate.model, 0.0))
         return self.judged.selection_score(nmse, complexity), complexity
 
+    def check_pick(self) -> None:
+        """Hold the best of all origins against the foundation model's own best, on the archive's order."""
+        best, own = self._best()[1], self.judged.best([FOUNDATION])
+        assert own is None or (best is not None and best.score <= own.score), "the archive lost a candidate"
+
     def conclude(self) -> None:
         """Note the best scores of all origins and of the foundation model's own candidates."""
         best, own = self._best()[1], self.judged.best([FOUNDATION])
@@ -441,12 +474,15 @@ class _Session:
             self.run.note("foundation_best_score", own.score)
         self.run.count("rounds", self.rounds_done)
         self.run.count("evaluated", sum(island.archive.n_evaluated for island in self.islands))
+        for rule, count in sorted(self.network.guards.tripped.items()):
+            self.run.count(f"guard_{rule}", count)
         self.run.note("network_seconds", round(self.network_seconds, 2))
 
     # ------------------------------------------------------------ shared
-    def _submit(self, formulas: Iterable[tuple[str, ...]], origin: str) -> None:
+    def _submit(self, formulas: Iterable[tuple[str, ...]], origin: str) -> list[Entry]:
         fresh = self.judged.submit(formulas, origin, deadline=self.deadline)
         self.run.count(f"entries_{origin}", len(fresh))
+        return fresh
 
     def _island(self, step: int) -> Island:
         """Return the island of a step: an exact one, else each in turn, random trees twice as often."""
@@ -484,14 +520,3 @@ class _Session:
         if expression != self._reported:
             self._reported = expression
             yield self._candidate(expression, best, best.origin)
-
-
-def _with_hole(choice: random.Random, prefix: tuple[str, ...]) -> tuple[str, ...]:
-    """Replace a random subtree by the hole."""
-    start = choice.randrange(len(prefix))
-    return (*prefix[:start], "<hole>", *prefix[subtree_end(prefix, start) :])
-
-
-def _held_out(candidate: Labelled) -> bool:
-    """Whether a candidate is one of the fifth that judges the evaluator and never trains it."""
-    return zlib.crc32(" ".join(candidate.prefix).encode()) % 5 == 0

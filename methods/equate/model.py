@@ -63,6 +63,18 @@ class EquateModel(nn.Module):
                 attention.kv = LowRank(attention.kv, rank, self.gate)  # type: ignore[assignment]
                 self.adapters += [attention.q, attention.kv]
 
+    def thawed(self) -> EquateModel:
+        """Return a copy whose modules and updates learn, and whose foundation model does not."""
+        model = copy.deepcopy(self)
+        for name, parameter in model.named_parameters():
+            updates = name.endswith((".q.up", ".q.down", ".kv.up", ".kv.down"))
+            parameter.requires_grad_(updates or not name.startswith("foundation."))
+        return model
+
+    def updates(self) -> list[nn.Parameter]:
+        """Return the thin matrices of the decoder's low-rank updates."""
+        return [p for name, p in self.adapters.named_parameters() if ".base." not in name]
+
     def trained_parameters(self) -> list[nn.Parameter]:
         """Return everything that is not frozen."""
         return [p for p in self.parameters() if p.requires_grad]
