@@ -165,13 +165,13 @@ class Island:
         Parameters
         ----------
         deadline : float
-            A ``time.monotonic()`` after which nothing further is looked for.
+            A ``time.monotonic()`` after which nothing further is looked for; what was found is still fitted.
         """
         rows = self.rows.fit
         found = sparse_relations(self.Z[rows], self.t[rows], self.rng, deadline=deadline)
         formulas = [relation.tokens for relation in found]
         formulas += [loosened(tokens) for tokens in formulas[:10]]
-        fresh = self.archive.submit(formulas, "relation", deadline=deadline)
+        fresh = self.archive.submit(formulas, "relation", deadline=max(deadline, time.monotonic() + 0.3))
         front = {entry.number for entry in self.archive.front()}
         for entry in fresh:
             if entry.number in front:

@@ -28,9 +28,9 @@ _Terms = tuple[tuple[int, ...], int | None]  # numbers of features, and of the o
 
 _ROWS = 100
 _FEWEST_ROWS = 20
-_PAIRED = 2000
+_PAIRED = 1500
 _TRIPLED = 150
-_TIMED = 400  # features that are tried as a factor of the target
+_TIMED = 300  # features that are tried as a factor of the target
 _KEPT = 8  # of every kind and target
 _LEAST = 1e-60  # largest value of a target whose squares keep all digits
 _LOOSENED = frozenset({"exp", "sin", "cos", "tan", "tanh"})
@@ -115,15 +115,22 @@ def loosened(tokens: Sequence[str | float]) -> Tokens:
 
 
 def _relations(library: Library, t: FloatArray, deadline: float) -> dict[Tokens, Relation]:
+    """Try one and two features on every target; where no formula is exact, three and quotients."""
     search = _Search(library)
     found: dict[Tokens, Relation] = {}
-    for target in _targets(t):
-        if time.monotonic() >= deadline:
+    for stage in (search.sums, search.quotients, search.triples):
+        for target in _targets(t):
+            if time.monotonic() >= deadline:
+                return found
+            unit = _units(target.values[None])[0]
+            if not np.isfinite(unit).all():
+                continue
+            for terms, timed in stage(target, unit, deadline):
+                relation = _fitted(library, terms, timed, target, t)
+                if relation is not None:
+                    found[relation.tokens] = relation
+        if any(relation.nmse <= _EXACT for relation in found.values()):
             break
-        for terms, timed in search.candidates(target.values, target.quotients, deadline):
-            relation = _fitted(search.library, terms, timed, target, t)
-            if relation is not None:
-                found[relation.tokens] = relation
     return found
 
 
@@ -158,65 +165,57 @@ class _Search:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.unit = _units(library.values)
-        self.paired = min(len(library), _PAIRED)
-        self.tripled = min(len(library), _TRIPLED)
-        gram = self.unit[: self.paired] @ self.unit[: self.paired].T
-        np.fill_diagonal(gram, 0.0)
-        self.gram = gram
-        left = 1.0 - gram**2
-        self.spread = np.where(left > 1e-8, 1.0 / np.maximum(left, 1e-8), 0.0)
-        np.fill_diagonal(self.spread, 0.0)
-        simple = self.unit[: self.tripled]
-        self.beside = [_Beside.of(vector, simple[g + 1 :], g + 1) for g, vector in enumerate(simple[:-2])]
+        self.paired = self.unit[:_PAIRED]
+        self.simple = self.unit[:_TRIPLED]
+        self.twice_gram = 2.0 * (self.paired @ self.paired.T)
+        margin = 1.0 - 0.25 * self.twice_gram**2
+        self.spread = np.triu(np.where(margin > 1e-8, 1.0 / np.maximum(margin, 1e-8), 0.0), 1)
+        self._beside: list[_Beside] = []
 
-    def candidates(self, t: FloatArray, quotients: bool, deadline: float) -> Iterator[_Terms]:
-        """Yield the combinations that come nearest to a target."""
-        target = _units(t[None])[0]
-        if not np.isfinite(target).all():
-            return
-        along = self.unit @ target
+    def sums(self, _: _Target, unit: FloatArray, deadline: float) -> Iterator[_Terms]:
+        """Yield the single features and the pairs that come nearest."""
+        along = self.unit @ unit
         for i in _largest(along**2, _KEPT):
             yield (int(i),), None
-        r = along[: self.paired]
-        explained = (r[:, None] ** 2 + r[None] ** 2 - 2.0 * np.outer(r, r) * self.gram) * self.spread
-        for flat in _largest(np.triu(explained, 1).ravel(), _KEPT):
-            yield (int(flat // self.paired), int(flat % self.paired)), None
-        yield from self._triples(target)
-        if quotients:
-            yield from self._quotients(t, target, along, deadline)
+        r = along[: len(self.paired)]
+        explained = np.outer(r, -r)
+        explained *= self.twice_gram
+        explained += (r**2)[:, None]
+        explained += r**2
+        explained *= self.spread
+        for flat in _largest(explained.ravel(), _KEPT):
+            yield (int(flat // len(r)), int(flat % len(r))), None
 
-    def _triples(self, target: FloatArray) -> Iterator[_Terms]:
-        """Yield the best triples of simple features."""
+    def triples(self, _: _Target, unit: FloatArray, deadline: float) -> Iterator[_Terms]:
+        """Yield the triples of simple features that come nearest."""
+        if not self._beside:
+            simple = self.simple
+            self._beside = [_Beside.of(v, simple[g + 1 :], g + 1) for g, v in enumerate(simple[:-2])]
         best = []
-        for g, beside in enumerate(self.beside):
-            lost, i, j = beside.best_pair(target)
+        for g, beside in enumerate(self._beside):
+            lost, i, j = beside.best_pair(unit)
             best.append((lost, g, i, j))
-        for _, g, i, j in sorted(best)[:_KEPT]:
+        for _lost, g, i, j in sorted(best)[:_KEPT]:
             yield (g, i, j), None
 
-    def _quotients(
-        self, t: FloatArray, target: FloatArray, along: FloatArray, deadline: float
-    ) -> Iterator[_Terms]:
-        """Yield features with one more that is multiplied by the target."""
-        n_timed = min(len(self.library), _TIMED)
-        timed = _units(self.library.values[:n_timed] * t)
-        timed[~np.isfinite(timed).all(axis=1)] = 0.0
-        if time.monotonic() >= deadline:
+    def quotients(self, target: _Target, unit: FloatArray, deadline: float) -> Iterator[_Terms]:
+        """Yield one or two features with one more that is multiplied by the target."""
+        if not target.quotients:
             return
-        cross = self.unit[: self.paired] @ timed.T
-        r, s = along[: self.paired], timed @ target
+        timed = _units(self.library.values[:_TIMED] * target.values)
+        timed[~np.isfinite(timed).all(axis=1)] = 0.0
+        cross = self.paired @ timed.T
+        r, s = self.paired @ unit, timed @ unit
         margin = 1.0 - cross**2
         explained = np.where(margin > 1e-8, r[:, None] ** 2 + s[None] ** 2 - 2 * np.outer(r, s) * cross, 0.0)
         explained /= np.where(margin > 1e-8, margin, 1.0)
         for flat in _largest(explained.ravel(), _KEPT):
             yield (int(flat // len(timed)),), int(flat % len(timed))
-        simple = self.unit[: self.tripled]
         best = []
         for g, vector in enumerate(timed):
-            if not vector.any() or time.monotonic() >= deadline:
-                continue
-            lost, i, j = _Beside.of(vector, simple).best_pair(target)
-            best.append((lost, g, i, j))
+            if vector.any() and time.monotonic() < deadline:
+                lost, i, j = _Beside.of(vector, self.simple).best_pair(unit)
+                best.append((lost, g, i, j))
         for _, g, i, j in sorted(best)[:_KEPT]:
             yield (i, j), g
 
