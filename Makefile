@@ -23,7 +23,7 @@ RUNS  := $(patsubst %/records,%,$(wildcard results/*/records))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench tables test check perf train in-domain
+.PHONY: help setup bench tables test check perf train in-domain ablation
 
 help: ## List the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -65,3 +65,8 @@ train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30 or EXAMPLES=1000000
 in-domain: OUT = results/in-domain
 in-domain: $(STAMP) ## Make E2E's ablation table on 1,000 held-out synthetic problems
 	$(CLI) in-domain --jobs $(JOBS) --out $(OUT)
+
+ablation: OUT = results/ablation-$(METHOD)
+ablation: $(STAMP) ## Run the rows of METHOD's ablation at equal seconds, with paired tests
+	$(CLI) ablation $(METHOD) --jobs $(JOBS) --out $(OUT)
+	$(CLI) report $(OUT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -256,12 +257,11 @@ class Equate(Method):
         The error is the larger of that on all rows and, for a formula of the archive and its refined
         forms, that of the fit which did not see the validation rows.
         """
-        session = self.__dict__.pop("_session", None)
+        session: _Session | None = self.__dict__.pop("_session", None)
         if session is None:
             return super().choose(front, X, y, run)
-        best = min(front, key=session.score)
-        session.check_pick()
-        run.note("chosen_score", session.score(best)[0])
+        best, score = session.pick(front)
+        run.note("chosen_score", score)
         return best
 
 
@@ -319,6 +319,7 @@ class _Session:
         self.rounds_done = 0
         self.validated: dict[Expression, float] = {}
         self._reported: Expression | None = None
+        self._offered_own = False
 
     @property
     def deadline(self) -> float:
@@ -347,6 +348,10 @@ class _Session:
     def propose(self) -> Iterator[Candidate]:
         """Let the foundation model write candidates from every bag, and label them."""
         self._submit(self.network.candidates(), FOUNDATION)
+        own = self._own_candidate()
+        if own is not None and np.isfinite(own.loss or 0.0):
+            yield own
+            self._offered_own = True
         yield from self._news()
 
     # ------------------------------------------------------------ steps 2 to 4
@@ -459,10 +464,33 @@ class _Session:
             nmse = max(nmse, self.validated.get(candidate.model, 0.0))
         return self.judged.selection_score(nmse, complexity), complexity
 
-    def check_pick(self) -> None:
-        """Hold the best of all origins against the foundation model's own best, on the archive's order."""
-        best, own = self._best()[1], self.judged.best([FOUNDATION])
-        assert own is None or (best is not None and best.score <= own.score), "the archive lost a candidate"
+    def pick(self, front: Sequence[Candidate]) -> tuple[Candidate, float]:
+        """Return the best of a front and its score, which is never behind the foundation model's own best.
+
+        That one may be missing from the front only where another formula is no longer and fits all rows no
+        worse; such a formula is then not ranked behind it, whatever its error on the validation rows.
+        """
+        own = self._own_candidate()
+        limit = (np.inf, 0) if own is None else self.score(own)
+
+        def rank(candidate: Candidate) -> tuple[float, int]:
+            score = self.score(candidate)
+            return min(score, limit) if own is not None and _covers(candidate, own) else score
+
+        best = min(front, key=rank)
+        if self._offered_own:
+            assert rank(best) <= limit, f"the pick {best.model} is behind the foundation model's {own}"
+        return best, rank(best)[0]
+
+    def _own_candidate(self) -> Candidate | None:
+        """Return the best of the foundation model's candidates as the base class would judge it."""
+        own = self.judged.best([FOUNDATION])
+        if own is None:
+            return None
+        candidate = self._candidate(self.written.formula(own), own, FOUNDATION)
+        assert isinstance(candidate.model, Expression)
+        loss = float(np.mean((candidate.model.evaluate(self.X) - self.y) ** 2))
+        return replace(candidate, loss=loss, complexity=candidate.model.complexity)
 
     def conclude(self) -> None:
         """Note the best scores of all origins and of the foundation model's own candidates."""
@@ -520,3 +548,10 @@ class _Session:
         if expression != self._reported:
             self._reported = expression
             yield self._candidate(expression, best, best.origin)
+
+
+def _covers(one: Candidate, other: Candidate) -> bool:
+    """Whether a formula is no longer than another and fits all rows no worse, but for rounding."""
+    assert one.loss is not None
+    assert other.loss is not None
+    return (one.complexity or 0) <= (other.complexity or 0) and one.loss <= other.loss * (1 + 1e-9)

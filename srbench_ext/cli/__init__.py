@@ -10,7 +10,19 @@ import sys
 
 import typer
 
-from srbench_ext.cli import benchmark, data, fit, in_domain, interop, pack, plugins, published, train, weights
+from srbench_ext.cli import (
+    ablation,
+    benchmark,
+    data,
+    fit,
+    in_domain,
+    interop,
+    pack,
+    plugins,
+    published,
+    train,
+    weights,
+)
 from srbench_ext.errors import ConfigError, InputError, SrbenchError, UnknownNameError
 
 __all__ = ["app", "main"]
@@ -32,6 +44,7 @@ app.command("fit")(fit.fit)
 app.command("train")(train.train)
 app.command("new-method")(plugins.new_method)
 app.command("check")(plugins.check)
+app.command("ablation")(ablation.ablation)
 app.command("in-domain")(in_domain.in_domain)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -1,0 +1,37 @@
+"""``srbench-ext ablation``: the rows of a method's ablation, as the records of one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from srbench_ext.cli.printing import print_table
+
+__all__ = ["ablation"]
+
+
+def ablation(
+    method: Annotated[str, typer.Argument(help="A method with an ablation.toml.")],
+    out: Annotated[Path, typer.Option(help="Where the records go; what lies there is not run again.")],
+    only: Annotated[str | None, typer.Option(help="Only problems whose name matches.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Repetitions [default: the ablation's].")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Seconds a run, of every row alike.")] = None,
+    jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1)] = 1,
+    pmlb_cache: Annotated[Path | None, typer.Option(help="A folder of PMLB tables.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
+) -> None:
+    """Run every row of a method's ablation at equal seconds; `report` then compares them in pairs."""
+    from srbench_ext.data import find_cache
+    from srbench_ext.runner import execute
+    from srbench_ext.runner.ablation import load_ablation
+
+    cache = find_cache(pmlb_cache)
+    loaded = load_ablation(method)
+    specs = loaded.plan(max_seconds=max_seconds, trials=trials, only=only, cache=cache)
+    print_table(("row", "what it is"), [(row.method, row.what) for row in loaded.rows], title=loaded.title)
+    if dry_run:
+        print(f"{len(specs)} runs, {len(specs) * specs[0].max_seconds / 60:.1f} minutes of search at most")
+        return
+    print(f"{execute(specs, out, jobs=jobs, cache=cache)}; records in {out / 'records'}")

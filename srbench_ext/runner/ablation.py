@@ -1,0 +1,130 @@
+"""Ablations: the rows that a method's ``ablation.toml`` compares, as one plan."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srbench_ext.errors import ConfigError, UnknownNameError
+from srbench_ext.record import RunSpec
+from srbench_ext.registry import describe
+from srbench_ext.runner.planning import plan
+
+__all__ = ["Ablation", "AblationRow", "load_ablation", "read_ablation"]
+
+FILE = "ablation.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRow:
+    """One row: ``method`` is a name or ``name@preset``, ``what`` says what differs."""
+
+    method: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """What an ablation runs.
+
+    Attributes
+    ----------
+    title : str
+    suites : tuple of str
+    protocol : str
+        Its rules hold for every run, but for the seconds.
+    max_seconds : float
+        Of every row alike.
+    trials : int
+    noise : tuple of float
+    rows : tuple of AblationRow
+    """
+
+    title: str
+    suites: tuple[str, ...]
+    protocol: str
+    max_seconds: float
+    trials: int
+    noise: tuple[float, ...]
+    rows: tuple[AblationRow, ...]
+
+    def plan(
+        self,
+        *,
+        max_seconds: float | None = None,
+        trials: int | None = None,
+        only: str | None = None,
+        cache: Path | None = None,
+    ) -> list[RunSpec]:
+        """Return the runs; what is given here stands in place of the file's."""
+        return plan(
+            [row.method for row in self.rows],
+            self.suites,
+            self.protocol,
+            noise=self.noise,
+            trials=self.trials if trials is None else trials,
+            only=only,
+            max_seconds=self.max_seconds if max_seconds is None else max_seconds,
+            cache=cache,
+        )
+
+
+def load_ablation(method: str) -> Ablation:
+    """Read the ablation of a method.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such method.
+    ConfigError
+        If it has none, or a key is missing, unknown or of the wrong type.
+    """
+    folder = describe(method).folder
+    path = None if folder is None else folder / FILE
+    if path is None or not path.is_file():
+        raise ConfigError(
+            f"The method {method!r} has no ablation: {FILE} in its folder, with the rows to compare. Add it."
+        )
+    return read_ablation(path.read_text("utf8"), f"{method}/{FILE}")
+
+
+def read_ablation(text: str, name: str) -> Ablation:
+    """Read an ablation from TOML text; ``name`` is what errors call it."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not TOML: {error}.") from error
+    _check_keys(name, table, Ablation.__dataclass_fields__)
+    try:
+        rows = tuple(_row(name, row) for row in table["rows"])
+        if not rows:
+            raise ConfigError(f"{name} has no rows. Add [[rows]] with 'method' and 'what'.")
+        return Ablation(
+            title=str(table["title"]),
+            suites=tuple(map(str, table["suites"])),
+            protocol=str(table["protocol"]),
+            max_seconds=float(table["max_seconds"]),
+            trials=int(table["trials"]),
+            noise=tuple(map(float, table["noise"])),
+            rows=rows,
+        )
+    except KeyError as error:
+        raise ConfigError(f"{name} lacks the key {error}. Add it.") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name} has a value of the wrong type: {error}.") from error
+
+
+def _row(name: str, row: Any) -> AblationRow:
+    if not isinstance(row, Mapping):
+        raise ConfigError(f"{name}: a row must be a table with 'method' and 'what'. Got {row!r}.")
+    _check_keys(name, row, AblationRow.__dataclass_fields__)
+    return AblationRow(str(row["method"]), str(row["what"]))
+
+
+def _check_keys(name: str, table: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{name}: {UnknownNameError('key', key, known)}")
