@@ -6,6 +6,7 @@ here are decisions, named in this folder's README.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,6 +50,7 @@ FOUNDATION = "foundation"
 LATENT = "embedding"
 MAX_TOKENS = 36
 INFILL = "infill"
+CLEARLY = 0.005  # in the archive's order: half a token, or 1% of the error
 REPAIR = "repair"
 FRESH = "fresh"
 
@@ -106,6 +108,8 @@ class Equate(Method):
     relations : bool
         Try formulas linear in two or three small features of the columns, or linear after the target is
         rewritten, in closed form before anything is bred.
+    patience : float
+        Share of ``max_seconds`` after which a search ends that found nothing better; 1 for never.
     weights : str or None
         Other foundation weights than those that ship.
     """
@@ -150,6 +154,7 @@ class Equate(Method):
         network_share: float = 0.3,
         probes: bool = True,
         relations: bool = True,
+        patience: float = 0.3,
         weights: str | None = None,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
@@ -183,6 +188,7 @@ class Equate(Method):
         self.network_share = network_share
         self.probes = probes
         self.relations = relations
+        self.patience = patience
         self.weights = weights
 
     @property
@@ -320,6 +326,7 @@ class _Session:
         self.validated: dict[Expression, float] = {}
         self._reported: Expression | None = None
         self._offered_own = False
+        self._best_score, self._better_at = math.inf, run.elapsed
 
     @property
     def deadline(self) -> float:
@@ -328,18 +335,26 @@ class _Session:
 
     @property
     def finished(self) -> bool:
-        """Whether an exact formula was found and made as short as it gets, or the time is up."""
-        return any(island.finished for island in self.islands) or self.run.remaining <= self.reserve
+        """Whether an exact formula was made as short as it gets, nothing gets better, or the time is up."""
+        stalled = self.run.elapsed - self._better_at > self.method.patience * self.method.max_seconds
+        over = stalled or self.run.remaining <= self.reserve
+        return over or any(island.finished for island in self.islands)
 
     @property
     def exact(self) -> bool:
         """Whether an exact formula was found."""
         return any(island.archive.exact for island in self.islands)
 
+    def _watch(self, entry: Entry) -> None:
+        """Remember when the best score last became clearly better."""
+        if entry.score < self._best_score - CLEARLY:
+            self._best_score, self._better_at = entry.score, self.run.elapsed
+
     def relate(self) -> Iterator[Candidate]:
         """Try small sums of features on the reduced tables, and on the whole one where nothing is exact."""
         until = min(time.monotonic() + 0.3 * self.method.max_seconds, self.deadline)
         for island, expression, entry in related([self.bred, *self.islands[2:]], self.build, until):
+            self._watch(entry)
             yield self._candidate(expression, entry, entry.origin)
             if island.archive.exact and island not in self.islands:
                 self.islands.append(island)
@@ -363,6 +378,7 @@ class _Session:
                 break
             island = self._island(step)
             for expression, entry in island.step(self.deadline):
+                self._watch(entry)
                 yield self._candidate(expression, entry, entry.origin)
         if self.exact or self.finished:  # nothing is left to find but a shorter form
             return
@@ -472,6 +488,7 @@ class _Session:
         """
         own = self._own_candidate()
         limit = (np.inf, 0) if own is None else self.score(own)
+        self.run.note("foundation_chosen_score", limit[0])
 
         def rank(candidate: Candidate) -> tuple[float, int]:
             score = self.score(candidate)
@@ -510,6 +527,8 @@ class _Session:
     def _submit(self, formulas: Iterable[tuple[str, ...]], origin: str) -> list[Entry]:
         fresh = self.judged.submit(formulas, origin, deadline=self.deadline)
         self.run.count(f"entries_{origin}", len(fresh))
+        for entry in fresh:
+            self._watch(entry)
         return fresh
 
     def _island(self, step: int) -> Island:
