@@ -91,9 +91,20 @@ class WeightsError(SrbenchError):
 
 
 class MissingExtraError(SrbenchError, ImportError):
-    """An optional package that a method needs is not installed."""
+    """An optional package or program that a method needs is not installed.
 
-    def __init__(self, what: str, packages: Iterable[str]) -> None:
+    Parameters
+    ----------
+    what : str
+        What needs it.
+    packages : iterable of str
+        What is missing.
+    install : str, optional
+        How to get it; by default the packages' names after ``pip install``.
+    """
+
+    def __init__(self, what: str, packages: Iterable[str], install: str | None = None) -> None:
         self.packages = tuple(packages)
         wanted = " ".join(self.packages)
-        super().__init__(f"{what} needs {wanted}, which is not installed. Run: pip install {wanted}")
+        install = install or f"pip install {wanted}"
+        super().__init__(f"{what} needs {wanted}, which is not installed. Run: {install}")

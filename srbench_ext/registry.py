@@ -14,6 +14,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import os
+import shutil
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,7 @@ __all__ = [
     "is_bundled",
     "load_class",
     "load_train",
+    "missing_error",
     "missing_packages",
     "names",
     "parameters_of",
@@ -55,7 +57,8 @@ SRBENCH_PREFIX = "srbench:"
 """What the names of SRBench's methods begin with here."""
 
 _KEYS = {
-    "name", "class", "summary", "reference", "requires", "neural", "track", "python", "defaults", "presets",
+    "name", "class", "summary", "reference", "requires", "programs", "install", "preload", "neural", "track",
+    "python", "defaults", "presets",
 }  # fmt: skip
 _PACKAGE = "srbench_ext.methods"
 _SRBENCH_FILE = "regressor.py"
@@ -80,6 +83,12 @@ class MethodInfo:
         ``module:Class``.
     requires : tuple of str
         Packages beyond the core that it imports.
+    programs : tuple of str
+        Commands that it needs.
+    install : str or None
+        How to get what is missing, when ``pip install`` and the packages' names do not say it.
+    preload : bool
+        Whether its packages may be loaded before the process forks.
     folder : Path or None
         Its folder; None for an entry point.
     parameters : mapping
@@ -101,6 +110,9 @@ class MethodInfo:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     python: str | None = None
+    programs: tuple[str, ...] = ()
+    install: str | None = None
+    preload: bool = True
 
 
 def names() -> list[str]:
@@ -158,9 +170,9 @@ def load_class(name: str) -> type[Method]:
     from srbench_ext.method import Method  # scikit-learn takes seconds; descriptions need none of it
 
     info = describe(name)
-    missing = missing_packages(info)
-    if missing:
-        raise MissingExtraError(f"The method {name!r}", missing)
+    lacking = missing_error(info, f"The method {name!r}")
+    if lacking is not None:
+        raise lacking
     module_name, _, class_name = info.class_path.partition(":")
     if module_name == _SRBENCH_ADAPTER:
         made = getattr(importlib.import_module(module_name), class_name)(info.folder)
@@ -219,10 +231,17 @@ def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
 
 
 def missing_packages(info: MethodInfo) -> tuple[str, ...]:
-    """Return those required packages that are not installed; nothing is imported."""
+    """Return those required packages and programs that are not installed; nothing is imported."""
     if info.python is not None and os.environ.get(INTERPRETER_VARIABLE) != info.python:
         return ()  # only its own interpreter knows
-    return tuple(package for package in info.requires if importlib.util.find_spec(package) is None)
+    packages = [package for package in info.requires if importlib.util.find_spec(package) is None]
+    return (*packages, *(program for program in info.programs if shutil.which(program) is None))
+
+
+def missing_error(info: MethodInfo, what: str) -> MissingExtraError | None:
+    """Return the error that says what is missing and how to get it; None where nothing is."""
+    missing = missing_packages(info)
+    return MissingExtraError(what, missing, info.install) if missing else None
 
 
 def is_bundled(info: MethodInfo) -> bool:
@@ -254,9 +273,9 @@ def load_train(name: str) -> Callable[..., Any]:
         raise ConfigError(
             f"The method {name!r} has nothing to train. Methods that have: {', '.join(trainable) or 'none'}."
         )
-    missing = missing_packages(info)
-    if missing:
-        raise MissingExtraError(f"Training {name!r}", missing)
+    lacking = missing_error(info, f"Training {name!r}")
+    if lacking is not None:
+        raise lacking
     if preset and preset not in info.presets:
         raise UnknownNameError(f"preset of method {name!r}", preset, info.presets)
     main = cast("Callable[..., Any]", _import(info, "train").main)
@@ -365,6 +384,9 @@ def _read_toml(path: Path, modified: int) -> MethodInfo:
         parameters=_value(table, "defaults", dict, path, {}),
         presets=_value(table, "presets", dict, path, {}),
         python=_interpreter(table, path),
+        programs=tuple(_value(table, "programs", list, path, [])),
+        install=_value(table, "install", str, path) if "install" in table else None,
+        preload=_value(table, "preload", bool, path, True),
     )
 
 

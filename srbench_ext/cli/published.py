@@ -59,7 +59,10 @@ def _print_figures(figures: pd.DataFrame) -> None:
         level = "" if noise != noise else f", noise {noise:g}"  # NaN where noise has no meaning
         print_table(
             ("method", "metric", "value", "how it was obtained", "source"),
-            [(r.method, r.metric, f"{r.value:g}", r.status, r.source) for r in rows.itertuples()],
+            [
+                (str(r["method"]), str(r["metric"]), f"{r['value']:g}", str(r["status"]), str(r["source"]))
+                for r in rows.to_dict("records")
+            ],
             title=f"{suite}{level}",
             right=[2],
         )
@@ -73,10 +76,11 @@ def _print_pairs(pairs: pd.DataFrame, titles: dict[str, str]) -> None:
             ("method", "published", "source", "problems", "ours", "theirs", "wins", "losses", "p (Holm)"),
             [
                 (
-                    *(r.method, r.published, titles[r.source], str(r.problems)),
-                    *(f"{r.ours:.3f}", f"{r.theirs:.3f}", str(r.wins), str(r.losses), f"{r.p_holm:.2g}"),
+                    *(str(r["method"]), str(r["published"]), titles[str(r["source"])], str(r["problems"])),
+                    *(f"{r['ours']:.3f}", f"{r['theirs']:.3f}", str(r["wins"]), str(r["losses"])),
+                    f"{r['p_holm']:.2g}",
                 )
-                for r in rows.itertuples()
+                for r in rows.to_dict("records")
             ],
             title=f"{suite}, noise {noise:g}, {measure} ({protocol})",
             right=range(3, 9),

@@ -76,7 +76,7 @@ class Workplace:
         methods = {spec.method for spec in specs}
         suites = {spec.suite for spec in specs}
         infos = [info for info in map(describe, sorted(methods)) if info.python is None]
-        needed = {package for info in infos for package in info.requires}
+        needed = {package for info in infos if info.preload for package in info.requires}
         absent = {package for info in infos for package in missing_packages(info)}
         preload = Preload(
             modules=tuple(sorted(needed - absent)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from srbench_ext.data import Problem, load_suite, source_kind
-from srbench_ext.errors import MissingExtraError, UnknownNameError
+from srbench_ext.errors import UnknownNameError
 from srbench_ext.record import RunSpec
-from srbench_ext.registry import describe, missing_packages
+from srbench_ext.registry import describe, missing_error
 
 __all__ = ["Support", "problem_of"]
 
@@ -64,5 +64,5 @@ def problem_of(spec: RunSpec) -> Problem:
 
 
 def _lacking_package(method: str) -> str | None:
-    missing = missing_packages(describe(method))
-    return str(MissingExtraError(f"The method {method!r}", missing)) if missing else None
+    lacking = missing_error(describe(method), f"The method {method!r}")
+    return None if lacking is None else str(lacking)

@@ -1,0 +1,1 @@
+"""Fast function extraction."""

@@ -1,0 +1,1 @@
+"""Evolutionary search in Julia."""

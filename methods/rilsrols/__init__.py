@@ -1,0 +1,1 @@
+"""Iterated local search with regressed constants."""
