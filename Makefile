@@ -20,6 +20,7 @@ BIN   := .venv/bin
 CLI   := $(BIN)/srbench-ext
 STAMP := .venv/.installed
 RUNS  := $(patsubst %/records,%,$(wildcard results/*/records))
+STUDIES := $(patsubst %/outcomes.csv,%,$(wildcard results/*/outcomes.csv))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -41,10 +42,11 @@ bench: $(STAMP) ## Run METHOD on PROTOCOL, print and write the tables
 	$(CLI) run --method $(METHOD) $(if $(SUITE),--suite $(SUITE)) --protocol $(PROTOCOL) --jobs $(JOBS) --out $(OUT)
 	$(CLI) report $(OUT)
 
-tables: $(STAMP) ## Write the tables of every folder in results/ and of the README again, from records
+tables: $(STAMP) ## Write all tables and figures again from records: each folder's, the README's, a paper's
 	@test -n '$(RUNS)' || echo 'No records in results/. Run: make bench METHOD=$(METHOD)'
 	@set -e; for run in $(RUNS); do echo "$$run"; \
 	  if grep -q "table:$$(basename $$run) " README.md; then $(CLI) report $$run --into README.md; else $(CLI) report $$run; fi; done
+	@test -z '$(RUNS)$(STUDIES)' || $(CLI) tables $(sort $(RUNS) $(STUDIES)) --out results/tables
 
 test: $(STAMP) ## Run the tests
 	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)

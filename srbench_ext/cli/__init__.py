@@ -36,6 +36,7 @@ app = typer.Typer(
 app.command("list")(benchmark.list_names)
 app.command("run")(benchmark.run)
 app.command("report")(benchmark.report)
+app.command("tables")(benchmark.paper_tables)
 app.command("pack")(pack.pack)
 app.command("import")(interop.import_)
 app.command("export")(interop.export)

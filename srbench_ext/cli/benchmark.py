@@ -1,4 +1,4 @@
-"""``srbench-ext list``, ``run`` and ``report``: what there is, running it, reading the results."""
+"""``srbench-ext list``, ``run``, ``report``, ``tables``: what there is, running it, reading the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from srbench_ext.errors import InputError
 if TYPE_CHECKING:
     from srbench_ext.report import Report, ResultTable
 
-__all__ = ["list_names", "report", "run"]
+__all__ = ["list_names", "paper_tables", "report", "run"]
 
 _ON_TERMINAL = (
     "method",
@@ -175,6 +175,25 @@ def report(
     print(f"{len(written)} files written to {folder / 'tables'} and {folder / 'figures'}")
     if page:
         print(f"One page with everything: {written[-1]}")
+
+
+def paper_tables(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders of runs, and of in-domain studies.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the tables and figures go.")] = Path("results/tables"),
+    failures: Annotated[
+        str, typer.Option(help="How failed runs are scored: miss, drop or worst-rank.")
+    ] = "miss",
+) -> None:
+    """Write the tables and figures of a paper from all folders together; what has no records is left out."""
+    from srbench_ext.report import failure_rule
+    from srbench_ext.report.papers import write_papers
+
+    written, left_out = write_papers(folders, out, failures=failure_rule(failures))
+    for why in left_out:
+        print(f"Left out: {why}")
+    print(f"{len(written)} files written to {out}")
 
 
 def _print_report(made: Report) -> None:

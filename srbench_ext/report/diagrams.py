@@ -104,7 +104,7 @@ def critical_difference_figure(ranks: RankTest, title: str) -> Figure:
     means = pd.Series(ranks.result.mean_ranks, index=list(ranks.methods))
     figure = Figure(figsize=(8, 0.9 + 0.35 * len(ranks.methods)), layout="constrained")
     axes = figure.subplots()
-    scikit_posthocs.critical_difference_diagram(
+    drawn = scikit_posthocs.critical_difference_diagram(
         means,
         scikit_posthocs.posthoc_nemenyi_friedman(losses.rank(axis=1)),
         ax=axes,
@@ -112,6 +112,8 @@ def critical_difference_figure(ranks: RankTest, title: str) -> Figure:
         label_fmt_right="  {label} ({rank:.2f})",
         color_palette={method: COLOURS[i % len(COLOURS)] for i, method in enumerate(ranks.methods)},
     )
+    for bar in drawn["crossbars"]:  # drawn in the order of a set of names, which changes from run to run
+        bar[0].set_xdata(np.sort(bar[0].get_xdata()))
     axes.set_title(
         f"{title}: mean rank of NMSE, {ranks.result.n_problems} problems, "
         f"critical difference {ranks.result.critical_difference:.2f}",

@@ -61,9 +61,17 @@ def markdown(title: str, columns: Columns, body: list[Row], notes: Iterable[str]
 
 
 def latex(
-    title: str, label: str, columns: Columns, parts: tuple[list[Row], list[Row]], notes: Iterable[str]
+    title: str,
+    label: str,
+    columns: Columns,
+    parts: tuple[list[Row], list[Row]],
+    notes: Iterable[str],
+    groups: Iterable[tuple[str, int]] = (),
 ) -> str:
-    """Write a ``booktabs`` table with caption, label and notes; a rule stands between the two parts."""
+    """Write a ``booktabs`` table with caption, label and notes; a rule stands between the two parts.
+
+    Groups are headings over several columns: text, which may be empty, and how many columns.
+    """
     first, second = parts
     lines = [_latex_line(row) for row in first]
     if second:
@@ -75,6 +83,7 @@ def latex(
             rf"\label{{tab:{label}}}",
             rf"\begin{{tabular}}{{{''.join('l' if spec == 's' else 'r' for _, spec in columns.values())}}}",
             r"\toprule",
+            *_latex_groups(groups),
             rf"{' & '.join(_latex_text(heading) for heading, _ in columns.values())} \\",
             r"\midrule",
             *lines,
@@ -85,6 +94,17 @@ def latex(
             "",
         ]
     )
+
+
+def _latex_groups(groups: Iterable[tuple[str, int]]) -> list[str]:
+    """Return a line of headings over groups of columns and the rules below it; nothing without a heading."""
+    heads, rules, at = [], [], 1
+    for text, span in groups:
+        heads.append(rf"\multicolumn{{{span}}}{{{'c' if text else 'l'}}}{{{_latex_text(text)}}}")
+        if text:
+            rules.append(rf"\cmidrule(lr){{{at}-{at + span - 1}}}")
+        at += span
+    return [f"{' & '.join(heads)} \\\\", " ".join(rules)] if rules else []
 
 
 def _pipes(row: Row) -> str:

@@ -51,3 +51,19 @@ def test_ranks_are_drawn_with_every_method_and_its_mean_rank(make_record, save_r
     expected = ["a (2.00)", "b (2.00)", "c (2.00)"] if same else ["a (1.00)", "b (2.00)", "c (3.00)"]
     assert all(label in texts for label in expected)
     assert "12 problems, critical difference 0.96" in axes.get_title()
+
+
+def test_bars_of_the_diagram_run_from_left_to_right_whatever_the_order_of_names(make_record, save_records):
+    records = [
+        make_record(
+            method=f"m{m}", problem=f"p{i}", metrics={"test": Metrics(0.5, 0.1 + (m + i) % 7 / 10, 1.0)}
+        )
+        for m in range(7)
+        for i in range(8)
+    ]
+    (table,) = make_report(save_records(records)).tables
+    (axes,) = critical_difference_figure(table.ranks, table.title).axes
+    bars = [list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 7]
+    assert len(bars) == 1
+    assert bars == [sorted(bars[0])]
+    assert len(set(bars[0])) > 2

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srbench_ext.errors import DataError
+from srbench_ext.errors import DataError, InputError
 from srbench_ext.report.failures import FailureRule
 from srbench_ext.report.papers.ablation import OUTCOMES, ablation_table
 from srbench_ext.report.papers.layouts import load_layouts
@@ -49,6 +49,8 @@ def write_papers(
     ------
     DataError
         When no folder holds anything.
+    InputError
+        When two folders have one name.
     """
     from srbench_ext.report.figures import save_figure  # matplotlib takes a second to import
 
@@ -59,7 +61,15 @@ def write_papers(
             f"None of {', '.join(map(str, folders)) or 'no folders'} holds records or in-domain outcomes. "
             "Run: make bench, or make in-domain"
         )
-    results = {folder.resolve().name: make_report(folder, failures=failures).tables for folder in runs}
+    names = [folder.resolve().name for folder in runs]
+    if len(set(names)) < len(names):
+        raise InputError(
+            f"Rows are told apart by the names of their folders, which must differ. Got {', '.join(names)}. "
+            "Rename one, or give it once."
+        )
+    results = {
+        name: make_report(folder, failures=failures).tables for name, folder in zip(names, runs, strict=True)
+    }
     tables, left_out = paper_tables(results, studies)
     out.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []

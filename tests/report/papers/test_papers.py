@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from srbench_ext.errors import ConfigError, DataError
+from srbench_ext.errors import ConfigError, DataError, InputError
 from srbench_ext.report import make_report
 from srbench_ext.report.papers import load_layouts, write_papers
 from srbench_ext.report.papers.layouts import read_layouts
@@ -181,6 +181,11 @@ def test_without_a_second_level_there_is_no_noise_plot_and_it_is_said(study, out
 def test_folders_without_anything_are_an_error(tmp_path, out):
     with pytest.raises(DataError, match="holds records or in-domain outcomes"):
         write_papers([tmp_path], out)
+
+
+def test_two_folders_of_one_name_are_an_error(folder, out):
+    with pytest.raises(InputError, match="must differ"):
+        write_papers([folder, folder], out)
 
 
 def test_the_shipped_layouts_are_those_of_the_papers():
