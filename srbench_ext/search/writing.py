@@ -18,6 +18,7 @@ Tokens = list[str | float]
 
 _HALF = Fraction(1, 2)
 _LARGEST_DIVISOR = 10**6
+_LARGEST_LITERAL = 10**15  # a longer token is no exact number, and refused
 
 
 def cost(tokens: Sequence[str | float]) -> tuple[int, int]:
@@ -240,7 +241,7 @@ def _is_divisor(number: Number | str) -> bool:
 
 
 def _literal(number: Number) -> Tokens:
-    if isinstance(number, Fraction) and number.denominator == 1:
+    if isinstance(number, Fraction) and number.denominator == 1 and abs(number) < _LARGEST_LITERAL:
         return [str(number.numerator)]
     return [float(number)]
 

@@ -184,7 +184,7 @@ def test_the_pick_is_never_behind_the_foundation_models_on_the_archives_order():
 @pytest.mark.parametrize("preset", sorted(describe("equate").presets))
 def test_every_preset_fits(preset):
     X, y = law(100)
-    parameters = {**FEW, **describe("equate").presets[preset], "eval_steps": 2, "joint_steps": 1}
+    parameters = {**FEW, "max_seconds": 2, **describe("equate").presets[preset]}
     method = create("equate", **parameters).fit(X, y)
     assert np.isfinite(method.predict(X)).all()
 
@@ -199,3 +199,10 @@ def test_an_unknown_direction_is_refused_by_name():
     X, y = law(60)
     with pytest.raises(InputError, match=r"'direction' parameter of Equate .* Got 'up'"):
         create("equate", direction="up").fit(X, y)
+
+
+def test_a_search_without_patience_ends_with_its_first_round():
+    X, y = law()
+    noisy = y + np.random.default_rng(2).normal(size=y.size)
+    hasty = create("equate", **{**FEW, "rounds": 50, "max_seconds": 300.0, "patience": 0.0}).fit(X, noisy)
+    assert hasty.result_.counts["rounds"] <= 1
