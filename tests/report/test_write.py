@@ -85,7 +85,7 @@ def test_a_plot_is_drawn_whatever_became_of_the_runs(make_record, save_records, 
 
 def test_reporting_imports_neither_the_runner_nor_torch():
     code = (
-        "import sys, srbench_ext.report, srbench_ext.report.figures; "
+        "import sys, srbench_ext.report.figures, srbench_ext.report.page, srbench_ext.report.papers; "
         "print([m for m in sys.modules if m == 'torch' or m.startswith('srbench_ext.runner')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -136,6 +136,9 @@ def test_failures_show_their_traceback_as_text(open_page):
     assert page.locator("#failed").inner_text().startswith("1 of 4 runs failed")
     page.locator("details.failure summary").click(position={"x": 3, "y": 8})
     assert page.locator("details.failure pre").inner_text() == "Traceback\nValueError: <b>no</b> formula"
+    page.locator("details.failure a").click()
+    assert page.locator("#run pre.error").inner_text() == "Traceback\nValueError: <b>no</b> formula"
+    assert page.locator("#run .failed").inner_text() == "error"
 
 
 def test_provenance_names_protocol_machine_and_methods(open_page):

@@ -19,7 +19,7 @@ function axis(values, log, pad = 0.06) {
 }
 
 function steps(low, high) {
-  const rough = (high - low) / 5;
+  const rough = (high - low) / 7;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((x) => x * power).find((x) => x >= rough);
   const ticks = [];

@@ -39,7 +39,12 @@ function written(value, spec) {
 
 function short(x) {
   if (x === 0 || (Math.abs(x) >= 0.001 && Math.abs(x) < 1e5)) return String(Number(x.toPrecision(4)));
-  return x.toExponential(2).replace("e+", "e");
+  return Number(x.toPrecision(3)).toExponential().replace("e+", "e");
+}
+
+// Text with names in backticks, as in Markdown.
+function marked(text) {
+  return text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
 }
 
 function section(title, ...children) {

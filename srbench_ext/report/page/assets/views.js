@@ -9,7 +9,7 @@ function tableView(data, slug) {
     pick,
     el("h2", {}, table.title),
     grid(table.grid.columns, table.grid.rows, { id: "scores", kinds: table.grid.kinds, choose: ["track"] }),
-    el("ul", { class: "notes" }, table.notes.map((note) => el("li", {}, note))),
+    el("ul", { class: "notes" }, table.notes.map((note) => el("li", {}, marked(note)))),
     el("h2", {}, "Accuracy against cost"),
     el("div", { class: "charts" }, paretoChart(table, "complexity"), paretoChart(table, "seconds")),
     el("h2", {}, "Over time, and by rank"),
