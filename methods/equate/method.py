@@ -258,7 +258,7 @@ class Equate(Method):
         session.conclude()
 
     def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
-        """Choose by the archive's one order: log10 of the error plus 0.01 a token.
+        """Choose by one order: log10 of the error plus :func:`token_weight` a token.
 
         The error is the larger of that on all rows and, for a formula of the archive and its refined
         forms, that of the fit which did not see the validation rows.
@@ -269,6 +269,14 @@ class Equate(Method):
         best, score = session.pick(front)
         run.note("chosen_score", score)
         return best
+
+
+def token_weight(n_rows: int) -> float:
+    """Return what a token has to save of log10 of the error: Schwarz's ln(n) / n, between 0.001 and 0.01.
+
+    Of many rows a small part of the error is told from chance, so that a term that saves it may stay.
+    """
+    return min(0.01, max(0.001, math.log(n_rows) / n_rows / math.log(10.0)))
 
 
 class _Session:
@@ -286,7 +294,9 @@ class _Session:
     ) -> None:
         self.method, self.run, self.X, self.y = method, run, X, y
         self.choice = random.Random(int(run.rng.integers(2**62)))
-        self.rows = split_for_search(len(y), run.rng, validation_share=0.2, max_fit_rows=300, screen_rows=100)
+        self.rows = split_for_search(
+            len(y), run.rng, validation_share=0.2, max_fit_rows=300, screen_rows=100, max_validation_rows=2000
+        )
 
         def island(table: Reduction, n_random: int = 0) -> Island:
             return Island(
@@ -473,12 +483,12 @@ class _Session:
                 yield self._candidate(expression, entry, f"{entry.origin}, {step}", island)
 
     def score(self, candidate: Candidate) -> tuple[float, int]:
-        """Return the candidate's place in the archive's order, lower first; ties go to the shorter."""
+        """Return the candidate's place in the final order, lower first; ties go to the shorter."""
         complexity = candidate.complexity or 0
         nmse = float(candidate.loss or 0.0) / float(np.var(self.y))
         if isinstance(candidate.model, Expression):
             nmse = max(nmse, self.validated.get(candidate.model, 0.0))
-        return self.judged.selection_score(nmse, complexity), complexity
+        return math.log10(max(nmse, EXACT)) + token_weight(len(self.rows.validation)) * complexity, complexity
 
     def pick(self, front: Sequence[Candidate]) -> tuple[Candidate, float]:
         """Return the best of a front and its score, which is never behind the foundation model's own best.

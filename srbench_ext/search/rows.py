@@ -44,6 +44,7 @@ def split_for_search(
     validation_share: float,
     max_fit_rows: int,
     screen_rows: int,
+    max_validation_rows: int | None = None,
 ) -> RowSets:
     """Draw the rows of each use.
 
@@ -56,7 +57,10 @@ def split_for_search(
     validation_share : float
         Share of the rows used that is kept back, in [0, 1); ignored below :data:`FEWEST_TO_SPLIT` rows.
     max_fit_rows, screen_rows : int
-        At most so many rows to fit and to screen; as many validation rows as fit rows at most.
+        At most so many rows to fit and to screen.
+    max_validation_rows : int or None
+        At most so many validation rows; None for as many as fit rows. Under noise they decide how small a
+        difference between two formulas can be told, and cost little.
 
     Raises
     ------
@@ -72,5 +76,6 @@ def split_for_search(
     order = rng.permutation(n_rows)
     n_validation = round(validation_share * n_rows) if n_rows >= FEWEST_TO_SPLIT else 0
     fit = order[n_validation:][:max_fit_rows]
-    validation = order[:n_validation][:max_fit_rows] if n_validation else fit
+    most = max_fit_rows if max_validation_rows is None else max_validation_rows
+    validation = order[:n_validation][:most] if n_validation else fit
     return RowSets(fit[:screen_rows], fit, validation)

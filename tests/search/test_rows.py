@@ -25,3 +25,11 @@ def test_a_small_table_is_used_whole_for_both():
 def test_limits_without_sense_are_named():
     with pytest.raises(InputError, match=r"share 1\.0"):
         split_for_search(10, np.random.default_rng(0), **{**LIMITS, "validation_share": 1.0})
+
+
+def test_more_rows_may_validate_than_fit():
+    options = {"validation_share": 0.2, "max_fit_rows": 300, "screen_rows": 100, "max_validation_rows": 1500}
+    rows = split_for_search(10_000, np.random.default_rng(0), **options)
+    assert len(rows.fit) == 300
+    assert len(rows.validation) == 1500
+    assert not set(rows.fit) & set(rows.validation)
