@@ -1,19 +1,16 @@
-from typing import ClassVar
+import importlib
 
 import numpy as np
 import pytest
 
 from srbench_ext.registry import create
-from srbench_ext.testing import MethodContract
 
 pytest.importorskip("ffx", reason="ffx is not installed: pip install 'srbench-ext[ffx]'")
 pytest.importorskip("six", reason="six, which ffx needs, is not installed: pip install 'srbench-ext[ffx]'")
 
 
-class TestFfx(MethodContract):
-    method_name = "ffx"
-    parameters: ClassVar = {"max_rows": 40, "n_families": 1}
-    deadline_parameters: ClassVar = {"max_rows": 10**6, "n_families": 7}
+contract = importlib.import_module("srbench_ext.methods.ffx.test_method")
+TestFfx = contract.TestFfx
 
 
 def rows():

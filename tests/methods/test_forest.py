@@ -1,9 +1,3 @@
-from typing import ClassVar
+from srbench_ext.methods.forest.test_method import TestForest
 
-from srbench_ext.testing import MethodContract
-
-
-class TestForest(MethodContract):
-    method_name = "forest"
-    parameters: ClassVar = {"n_trees": 8}
-    deadline_parameters: ClassVar = {"n_trees": 10**6}
+__all__ = ["TestForest"]

@@ -1,9 +1,3 @@
-from typing import ClassVar
+from srbench_ext.methods.kernelridge.test_method import TestKernelRidge
 
-from srbench_ext.testing import MethodContract
-
-
-class TestKernelRidge(MethodContract):
-    method_name = "kernelridge"
-    parameters: ClassVar = {"max_rows": 100}
-    deadline_parameters: ClassVar = {"max_rows": 10**6}
+__all__ = ["TestKernelRidge"]

@@ -1,10 +1,9 @@
-from typing import ClassVar
+import importlib
 
 import numpy as np
 import pytest
 
 from srbench_ext.registry import create
-from srbench_ext.testing import MethodContract
 
 pytest.importorskip(
     "rils_rols_cpp",
@@ -12,10 +11,8 @@ pytest.importorskip(
 )
 
 
-class TestRilsRols(MethodContract):
-    method_name = "rilsrols"
-    parameters: ClassVar = {"max_fits": 200}
-    deadline_parameters: ClassVar = {"max_fits": 10**9}
+contract = importlib.import_module("srbench_ext.methods.rilsrols.test_method")
+TestRilsRols = contract.TestRilsRols
 
 
 def test_a_short_law_is_found():
