@@ -1,4 +1,4 @@
-"""``srbench-ext fit``: a formula for the rows of a CSV file."""
+"""``srbench-ext fit``: a formula for the rows of a file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,34 @@ __all__ = ["fit"]
 
 def fit(
     table: Annotated[
-        Path, typer.Argument(help="A CSV file with a header line.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="CSV or TSV with a header line, Parquet or feather.", exists=True, dir_okay=False
+        ),
     ],
     target: Annotated[str, typer.Option(help="The column to predict.")],
     method: Annotated[str, typer.Option(help="A method of `srbench-ext list`.")] = "equate",
     max_seconds: Annotated[float, typer.Option(help="How long to search.")] = 30.0,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as in beam=10.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the front into this .png, .svg or .pdf.", dir_okay=False)
+    ] = None,
+    code: Annotated[
+        bool, typer.Option("--code", help="Print the formula as sympy, LaTeX and Python too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Find a formula for one column of a CSV file in the others.
+    """Find a formula for one column of a table in the others.
 
     Prints the best formula of every complexity, the chosen one and its R², which is over the rows given: the
     very rows that the formula was fitted to.
     """
+    from srbench_ext.interop.tables import read_table_file
     from srbench_ext.registry import create
+    from srbench_ext.runner import parse_settings
 
-    X, y = _read(table, target)
-    fitted = create(method, max_seconds=max_seconds).fit(X, y)
+    X, y = read_table_file(table, target)
+    fitted = create(method, **parse_settings(setting or []), max_seconds=max_seconds).fit(X, y)
     best, front = fitted.result_.best, fitted.result_.front
     summary = {
         "method": method,
@@ -45,36 +57,51 @@ def fit(
         "columns_given": len(X.columns),
         "timings": dict(fitted.result_.timings),
         "front": [_describe(candidate, y) for candidate in front],
+        "code": _code(best, target),
     }
+    if plot is not None:
+        _plot(summary, plot)
     if as_json:
         print_json(summary)
-    else:
-        _print(summary)
+        return
+    _print(summary)
+    if code:
+        _print_code(summary["code"])
+    if plot is not None:
+        print(f"Front drawn into {plot}")
 
 
-def _read(path: Path, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    """Read the inputs and the target; every column has to be a number."""
-    import pandas as pd
+def _code(candidate: Candidate, target: str) -> dict[str, str] | None:
+    """Return the formula as code to copy; None for a model that can only predict."""
+    from srbench_ext.expression import Expression
+    from srbench_ext.interop.code import as_latex, as_python, as_sympy
 
-    from srbench_ext.errors import InputError, UnknownNameError
+    model = candidate.model
+    if not isinstance(model, Expression):
+        return None
+    return {
+        "sympy": as_sympy(model, target),
+        "latex": as_latex(model),
+        "python": as_python(model, target),
+    }
 
-    try:
-        frame = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} cannot be read as CSV: {error}. Give a UTF-8 file with a header line."
-        ) from error
-    if target not in frame.columns:
-        raise UnknownNameError("column", target, map(str, frame.columns))
-    texts = [str(name) for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]
-    if texts:
-        raise InputError(
-            f"{path}: the columns {texts} are not numbers. Remove them or encode them as numbers."
-        )
-    if frame.shape[1] < 2:
-        raise InputError(f"{path} has no column but the target {target!r}. At least one input is needed.")
-    numbers = frame.astype("float64")
-    return numbers.drop(columns=target), numbers[target]
+
+def _plot(summary: dict[str, Any], path: Path) -> None:
+    from srbench_ext.report.front import draw_front, save_front
+
+    points = [p for p in summary["front"] if p["formula"] is not None and p["r2_train"] is not None]
+    formulas = [point["formula"] for point in points]
+    chosen = formulas.index(summary["formula"]) if summary["formula"] in formulas else None
+    rows = [(point["complexity"], point["r2_train"], point["formula"]) for point in points]
+    save_front(draw_front(rows, chosen, f"{summary['target']}, {summary['method']}"), path)
+
+
+def _print_code(code: dict[str, str] | None) -> None:
+    if code is None:
+        print("The model has no formula: there is no code of it.")
+        return
+    for title, text in (("sympy", code["sympy"]), ("LaTeX", code["latex"]), ("Python", code["python"])):
+        print(f"\n# {title}\n\n{text.rstrip()}")
 
 
 def _describe(candidate: Candidate, y: pd.Series) -> dict[str, Any]:
