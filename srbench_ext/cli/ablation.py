@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from srbench_ext.cli.printing import print_table
+from srbench_ext.cli.printing import print_json, print_table, summary_as_json
 
 __all__ = ["ablation"]
 
@@ -21,6 +21,7 @@ def ablation(
     jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1)] = 1,
     pmlb_cache: Annotated[Path | None, typer.Option(help="A folder of PMLB tables.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run every row of a method's ablation at equal seconds; `report` then compares them in pairs."""
     from srbench_ext.data import find_cache
@@ -30,6 +31,11 @@ def ablation(
     cache = find_cache(pmlb_cache)
     loaded = load_ablation(method)
     specs = loaded.plan(max_seconds=max_seconds, trials=trials, only=only, cache=cache)
+    if as_json:
+        rows = {"title": loaded.title, "rows": {row.method: row.what for row in loaded.rows}}
+        done = {} if dry_run else summary_as_json(execute(specs, out, jobs=jobs, cache=cache), out)
+        print_json({**rows, "planned": len(specs), **done})
+        return
     print_table(("row", "what it is"), [(row.method, row.what) for row in loaded.rows], title=loaded.title)
     if dry_run:
         print(f"{len(specs)} runs, {len(specs) * specs[0].max_seconds / 60:.1f} minutes of search at most")

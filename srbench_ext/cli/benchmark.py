@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srbench_ext.cli.printing import print_json, print_table
+from srbench_ext.cli.completion import complete_methods, complete_protocol, complete_suites
+from srbench_ext.cli.printing import print_json, print_table, summary_as_json
 from srbench_ext.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srbench_ext.record import RunSpec
     from srbench_ext.report import Report, ResultTable
 
 __all__ = ["list_names", "paper_tables", "report", "run"]
@@ -81,14 +85,21 @@ def run(
     method: Annotated[
         str,
         typer.Option(
-            help="Methods, separated by commas; NAME@PRESET takes a preset, srbench:FOLDER SRBench's."
+            help="Methods, separated by commas; NAME@PRESET takes a preset, srbench:FOLDER SRBench's.",
+            autocompletion=complete_methods,
         ),
     ],
     out: Annotated[Path, typer.Option(help="Where the records go; what lies there is not run again.")],
     suite: Annotated[
-        str | None, typer.Option(help="Suites, separated by commas [default: protocol's].")
+        str | None,
+        typer.Option(
+            help="Suites, separated by commas [default: protocol's].", autocompletion=complete_suites
+        ),
     ] = None,
-    protocol: Annotated[str, typer.Option(help="The rules: rows, noise, seconds, trials.")] = "quick",
+    protocol: Annotated[
+        str,
+        typer.Option(help="The rules: rows, noise, seconds, trials.", autocompletion=complete_protocol),
+    ] = "quick",
     noise: Annotated[
         str | None, typer.Option(help="Noise levels, as in 0,0.1 [default: protocol's].")
     ] = None,
@@ -102,6 +113,7 @@ def run(
     setting: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as in beam=10.")] = None,
     backend: Annotated[str, typer.Option(help="local, or dask@ADDRESS of a scheduler.")] = "local",
     dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run methods on suites; every run leaves a record, whatever becomes of it."""
     from srbench_ext.data import find_cache
@@ -122,11 +134,13 @@ def run(
         cache=cache,
     )
     if dry_run:
-        for spec in specs:
-            print(f"{spec.run_id}  {spec}")
-        print(f"{len(specs)} runs, {len(specs) * specs[0].max_seconds / 60:.1f} minutes of search at most")
+        _print_plan(specs, as_json)
         return
-    print(f"{execute(specs, out, jobs=jobs, cache=cache, backend=chosen)}; records in {out / 'records'}")
+    summary = execute(specs, out, jobs=jobs, cache=cache, backend=chosen)
+    if as_json:
+        print_json(summary_as_json(summary, out))
+    else:
+        print(f"{summary}; records in {out / 'records'}")
 
 
 def report(
@@ -185,15 +199,30 @@ def paper_tables(
     failures: Annotated[
         str, typer.Option(help="How failed runs are scored: miss, drop or worst-rank.")
     ] = "miss",
+    as_json: AsJson = False,
 ) -> None:
     """Write the tables and figures of a paper from all folders together; what has no records is left out."""
     from srbench_ext.report import failure_rule
     from srbench_ext.report.papers import write_papers
 
     written, left_out = write_papers(folders, out, failures=failure_rule(failures))
+    if as_json:
+        print_json({"files": [str(path) for path in written], "left_out": list(map(str, left_out))})
+        return
     for why in left_out:
         print(f"Left out: {why}")
     print(f"{len(written)} files written to {out}")
+
+
+def _print_plan(specs: Sequence[RunSpec], as_json: bool) -> None:
+    minutes = len(specs) * specs[0].max_seconds / 60
+    if as_json:
+        runs = [{"run_id": spec.run_id, "run": str(spec)} for spec in specs]
+        print_json({"runs": runs, "minutes_at_most": minutes})
+        return
+    for spec in specs:
+        print(f"{spec.run_id}  {spec}")
+    print(f"{len(specs)} runs, {minutes:.1f} minutes of search at most")
 
 
 def _print_report(made: Report) -> None:

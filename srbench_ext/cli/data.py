@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srbench_ext.cli.printing import print_table
+from srbench_ext.cli.completion import complete_suite
+from srbench_ext.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
     from srbench_ext.data import ProblemStatus, Suite
@@ -19,17 +21,26 @@ app = typer.Typer(
     help="The tables of the suites: where they are, checking and downloading them.", no_args_is_help=True
 )
 
-SuiteName = Annotated[str | None, typer.Argument(metavar="[SUITE]", help="One suite [default: all].")]
+SuiteName = Annotated[
+    str | None,
+    typer.Argument(metavar="[SUITE]", help="One suite [default: all].", autocompletion=complete_suite),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Cache = Annotated[Path | None, typer.Option("--pmlb-cache", help="A folder of PMLB tables.")]
 
 
 @app.command()
-def where(suite: SuiteName = None, pmlb_cache: Cache = None) -> None:
+def where(suite: SuiteName = None, pmlb_cache: Cache = None, as_json: AsJson = False) -> None:
     """Show how many tables of each suite are at hand, can be regenerated, or are missing."""
     from srbench_ext import data
 
     cache = data.find_cache(pmlb_cache)
     wanted = {each.name for each in _suites(suite)}
+    places = [each for each in data.where(cache) if each.suite in wanted]
+    if as_json:
+        rows = [{**asdict(each), "cache": str(each.cache) if each.cache else None} for each in places]
+        print_json({"cache": str(cache) if cache else None, "suites": rows})
+        return
     print(f"Cache: {cache or f'none yet; fetch would make {data.cache_folder(pmlb_cache)}'}")
     print_table(
         ("suite", "problems", "cached", "regenerated", "missing", "MB to fetch"),
@@ -39,42 +50,51 @@ def where(suite: SuiteName = None, pmlb_cache: Cache = None) -> None:
                 *map(str, (each.n_problems, each.n_cached, each.n_regenerable, each.n_missing)),
                 f"{each.missing_bytes / 1e6:.1f}",
             )
-            for each in data.where(cache)
-            if each.suite in wanted
+            for each in places
         ],
         right=range(1, 6),
     )
 
 
 @app.command()
-def verify(suite: SuiteName = None, pmlb_cache: Cache = None) -> None:
+def verify(suite: SuiteName = None, pmlb_cache: Cache = None, as_json: AsJson = False) -> None:
     """Compare every cached table with the listed sha256; exit code 1 when one is another file."""
     from srbench_ext import data
 
     cache = data.find_cache(pmlb_cache) or data.cache_folder()
-    altered = 0
-    for each in _suites(suite):
-        found = data.verify(each, cache)
-        count = Counter(status.state for status in found)
-        altered += count["altered"]
-        print(f"{each.name}: {count['ok']} ok, {count['altered']} altered, {count['absent']} absent")
-        for status in found:
+    found = {each.name: data.verify(each, cache) for each in _suites(suite)}
+    if as_json:
+        print_json({name: list(map(_status, statuses)) for name, statuses in found.items()})
+    for name, statuses in found.items() if not as_json else ():
+        count = Counter(status.state for status in statuses)
+        print(f"{name}: {count['ok']} ok, {count['altered']} altered, {count['absent']} absent")
+        for status in statuses:
             if status.state == "altered":
                 print(f"  {status.path}: expected sha256 {status.problem.sha256}, found {status.found}")
-    if altered:
+    if any(status.state == "altered" for statuses in found.values() for status in statuses):
         raise typer.Exit(1)
 
 
 @app.command()
-def fetch(suite: SuiteName = None, pmlb_cache: Cache = None) -> None:
+def fetch(suite: SuiteName = None, pmlb_cache: Cache = None, as_json: AsJson = False) -> None:
     """Download the tables that are not at hand; the only command that uses the network."""
     from srbench_ext import data
 
     cache = data.cache_folder(pmlb_cache)
+    fetched = {}
     for each in _suites(suite):
-        done = data.fetch_suite(each, cache, on_status=_print_fetched)
+        done = data.fetch_suite(each, cache, on_status=None if as_json else _print_fetched)
+        fetched[each.name] = list(map(_status, done))
+        if as_json:
+            continue
         new = sum(status.state == "fetched" for status in done)
         print(f"{each.name}: {new} fetched, {len(done) - new} were there, in {cache}")
+    if as_json:
+        print_json(fetched)
+
+
+def _status(status: ProblemStatus) -> dict[str, object]:
+    return {"problem": status.problem.name, "state": status.state, "path": str(status.path)}
 
 
 def _print_fetched(status: ProblemStatus) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from srbench_ext.cli.completion import complete_method
 from srbench_ext.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def fit(
         ),
     ],
     target: Annotated[str, typer.Option(help="The column to predict.")],
-    method: Annotated[str, typer.Option(help="A method of `srbench-ext list`.")] = "equate",
+    method: Annotated[
+        str, typer.Option(help="A method of `srbench-ext list`.", autocompletion=complete_method)
+    ] = "equate",
     max_seconds: Annotated[float, typer.Option(help="How long to search.")] = 30.0,
     setting: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as in beam=10.")] = None,
     plot: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from srbench_ext.cli.printing import print_table
+from srbench_ext.cli.printing import print_json, print_table
 
 __all__ = ["in_domain"]
 
@@ -24,6 +24,7 @@ def in_domain(
     refined: Annotated[int, typer.Option(help="Skeletons refined a row.", min=1)] = 10,
     seed: Annotated[int, typer.Option(help="Of bags, samples and random starts.", min=0)] = 0,
     jobs: Annotated[int, typer.Option(help="Worker processes, one thread each.", min=1)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Make the four rows of E2E's ablation, and a fifth, on held-out synthetic problems.
 
@@ -36,6 +37,13 @@ def in_domain(
     studies = [
         run_study(path, settings, jobs=jobs, progress=_progress) for path in weights or [FOUNDATION_WEIGHTS]
     ]
+    if as_json:
+        tables = [
+            {"weights": s.weights.name, "examples": s.examples, "rows": list(summarise(s.outcomes))}
+            for s in studies
+        ]
+        print_json({"studies": tables, "files": [str(path) for path in write_study(studies, out)]})
+        return
     for study in studies:
         lines = summarise(study.outcomes)
         print_table(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from srbench_ext.cli.completion import complete_method
 from srbench_ext.cli.printing import print_json
 
 __all__ = ["check", "new_method"]
@@ -17,18 +18,29 @@ def new_method(
     folder: Annotated[
         Path, typer.Option("--in", help="Where the method's folder is made.", file_okay=False)
     ] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write the folder of a new method; it runs and passes `srbench-ext check` as it is."""
     from srbench_ext.testing.template import write_template
 
     place = write_template(name, folder)
+    if as_json:
+        print_json(
+            {"name": name, "folder": str(place), "files": sorted(each.name for each in place.iterdir())}
+        )
+        return
     print(f"Written: {place}")
     print(f"  srbench-ext check {place}")
     print(f"  export SRBENCH_EXT_PLUGINS={folder.resolve()}   # then every command knows {name}")
 
 
 def check(
-    method: Annotated[str, typer.Argument(help="A name of `srbench-ext list`, or a method's folder.")],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="A name of `srbench-ext list`, or a method's folder.", autocompletion=complete_method
+        ),
+    ],
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter with which a fit ends soon, as in beam=1.")
     ] = None,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich.box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["print_json", "print_table"]
+if TYPE_CHECKING:
+    from srbench_ext.runner.execution import Summary
+
+__all__ = ["print_json", "print_table", "summary_as_json"]
 
 _WIDEST = 10_000
 
@@ -18,6 +23,20 @@ _WIDEST = 10_000
 def print_json(value: object) -> None:
     """Print strict JSON: no NaN, no infinity."""
     print(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def summary_as_json(summary: Summary, out: Path) -> dict[str, object]:
+    """Return what an execution did as plain data."""
+    return {
+        "planned": summary.planned,
+        "stored_before": summary.skipped,
+        "done": summary.done,
+        "by_status": dict(summary.counts),
+        "by_another_runner": summary.elsewhere,
+        "set_aside": [str(each) for each in summary.set_aside],
+        "seconds": summary.seconds,
+        "records": str(out / "records"),
+    }
 
 
 def print_table(

@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
+from srbench_ext.cli.completion import complete_method
+
 __all__ = ["train"]
 
 
 def train(
-    method: Annotated[str, typer.Argument(help="A method that has weights, or METHOD@PRESET.")],
+    method: Annotated[
+        str,
+        typer.Argument(help="A method that has weights, or METHOD@PRESET.", autocompletion=complete_method),
+    ],
     out: Annotated[Path, typer.Option(help="Where checkpoints and weights go.")],
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this time [default: the method's own].")
