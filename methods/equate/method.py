@@ -50,6 +50,7 @@ FOUNDATION = "foundation"
 LATENT = "embedding"
 MAX_TOKENS = 36
 INFILL = "infill"
+MANY = 10  # so many times the rows of the search's fits, a table's error is that of rows not fitted
 CLEARLY = 0.005  # in the archive's order: half a token, or 1% of the error
 REPAIR = "repair"
 FRESH = "fresh"
@@ -260,8 +261,8 @@ class Equate(Method):
     def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
         """Choose by one order: log10 of the error plus :func:`token_weight` a token.
 
-        The error is the larger of that on all rows and, for a formula of the archive and its refined
-        forms, that of the fit which did not see the validation rows.
+        The error is that on all rows. Unless these are many times those that the search fits (300), it is at
+        least that of the archive's fit on the validation rows, which that fit did not see.
         """
         session: _Session | None = self.__dict__.pop("_session", None)
         if session is None:
@@ -486,9 +487,9 @@ class _Session:
         """Return the candidate's place in the final order, lower first; ties go to the shorter."""
         complexity = candidate.complexity or 0
         nmse = float(candidate.loss or 0.0) / float(np.var(self.y))
-        if isinstance(candidate.model, Expression):
+        if isinstance(candidate.model, Expression) and len(self.y) < MANY * len(self.rows.fit):
             nmse = max(nmse, self.validated.get(candidate.model, 0.0))
-        return math.log10(max(nmse, EXACT)) + token_weight(len(self.rows.validation)) * complexity, complexity
+        return math.log10(max(nmse, EXACT)) + token_weight(len(self.y)) * complexity, complexity
 
     def pick(self, front: Sequence[Candidate]) -> tuple[Candidate, float]:
         """Return the best of a front and its score, which is never behind the foundation model's own best.
