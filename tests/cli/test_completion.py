@@ -19,7 +19,7 @@ def offered(words):
     asked = {"_SRBENCH_EXT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": position}
     done = subprocess.run(
         [sys.executable, "-c", COMMAND],
-        env=os.environ | environment,
+        env=os.environ | asked,
         capture_output=True,
         text=True,
         check=False,
