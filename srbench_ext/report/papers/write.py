@@ -68,7 +68,8 @@ def write_papers(
             "Rename one, or give it once."
         )
     results = {
-        name: make_report(folder, failures=failures).tables for name, folder in zip(names, runs, strict=True)
+        name: make_report(folder, failures=failures).tables
+        for name, folder in sorted(zip(names, runs, strict=True))  # in whatever order they are given
     }
     tables, left_out = paper_tables(results, studies)
     out.mkdir(parents=True, exist_ok=True)

@@ -183,6 +183,19 @@ def test_folders_without_anything_are_an_error(tmp_path, out):
         write_papers([tmp_path], out)
 
 
+def test_the_order_of_the_folders_does_not_matter(make_record, tmp_path, out):
+    folders = [tmp_path / name for name in ("first", "second")]
+    for folder in folders:
+        (folder / "records").mkdir(parents=True)
+        record = make_record(problem="strogatz_vdp1", protocol_hash=folder.name[0] * 16)
+        (folder / "records" / "a.json").write_text(record.to_json())
+    texts = []
+    for order in (folders, folders[::-1]):
+        written, _ = write_papers(order, out)
+        texts.append([path.read_text("utf8") for path in written if path.suffix in {".md", ".csv", ".tex"}])
+    assert texts[0] == texts[1]
+
+
 def test_two_folders_of_one_name_are_an_error(folder, out):
     with pytest.raises(InputError, match="must differ"):
         write_papers([folder, folder], out)
