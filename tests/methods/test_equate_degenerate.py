@@ -24,8 +24,10 @@ from srbench_ext.registry import create
 from srbench_ext.runner import plan, worker
 
 FEW = {
-    "n_bags": 2,
-    "n_candidates": 8,
+    "n_bags": 1,
+    "n_candidates": 4,
+    "samples": 1,
+    "seeds": 4,
     "rounds": 2,
     "breeding_steps": 2,
     "n_random": 50,
@@ -205,7 +207,7 @@ def test_columns_where_logarithms_and_roots_are_not_defined_give_a_finite_formul
     assert np.isfinite(method.predict(X)).all()
 
 
-@pytest.mark.parametrize("n_rows", [1, 2, 5, 19])
+@pytest.mark.parametrize("n_rows", [1, 5])
 def test_few_rows_are_enough(n_rows):
     X, y = noisy(n_rows)
     assert np.isfinite(fitted(X, y, rounds=1).predict(X)).all()
@@ -283,7 +285,7 @@ def test_a_decoder_that_writes_nothing_leaves_the_foundations_candidates(monkeyp
     assert result.counts["entries_embedding"] == 0
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_pick_is_never_behind_the_foundations_best(seed):
     notes = fitted(*noisy(70, seed), random_state=seed, probes=True).result_.notes
     assert notes["chosen_score"] <= notes["foundation_chosen_score"]

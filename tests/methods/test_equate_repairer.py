@@ -160,6 +160,17 @@ def test_validation_compares_with_the_foundation_and_with_the_formula_of_another
     assert abs(own - other) > 1e-4
 
 
+def test_half_precision_trains_too():
+    net = repairer(2, dropout=0.5)
+    it = batch(net)
+    exact, _ = net.loss(it, 0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, _ = net.loss(it, 0)
+    loss.backward()
+    assert loss.item() == pytest.approx(exact.item(), rel=0.02)
+    assert net.equate.lstm.weight_ih_l0.grad.isfinite().all()
+
+
 def test_rank_correlation_is_that_of_the_predictions():
     from srbench_ext.methods.equate.repairer import _concordance
 
