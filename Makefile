@@ -24,7 +24,7 @@ STUDIES := $(patsubst %/outcomes.csv,%,$(wildcard results/*/outcomes.csv))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench tables test check perf train in-domain ablation
+.PHONY: help setup bench tables test check perf storm train in-domain ablation
 
 help: ## List the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,10 @@ check: $(STAMP) ## Lint, formatting and types
 perf: $(STAMP) ## Measure the speed of evaluation and constant fits (into the README) and of the runner
 	$(BIN)/python -m srbench_ext.expression.perf --into README.md --into docs/decisions/0001-evaluation.md
 	$(BIN)/python -m srbench_ext.runner.perf
+
+storm: $(STAMP) ## Run 500 runs, half of which fail in every way, then kill the runner 20 times
+	$(BIN)/python tests/runner/storm.py --runs 500 --jobs $(JOBS)
+	$(BIN)/python tests/runner/storm.py --kills 20 --jobs $(JOBS)
 
 train: OUT = runs/$(METHOD)
 train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30 or EXAMPLES=1000000, RESUME=1)
