@@ -55,7 +55,7 @@ def write_papers(
     from srbench_ext.report.figures import save_figure  # matplotlib takes a second to import
 
     runs = [folder for folder in folders if (folder / "records").is_dir()]
-    studies = [folder for folder in folders if (folder / OUTCOMES).is_file()]
+    studies = sorted(folder for folder in folders if (folder / OUTCOMES).is_file())
     if not runs and not studies:
         raise DataError(
             f"None of {', '.join(map(str, folders)) or 'no folders'} holds records or in-domain outcomes. "
