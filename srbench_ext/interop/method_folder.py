@@ -119,8 +119,9 @@ def _load(folder: Path) -> ModuleType:
         package = ModuleType(package_name)
         package.__path__ = [str(folder)]
         sys.modules[package_name] = package
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # SRBench's regressors import their neighbours by bare names
+    # SRBench's regressors import their neighbours, and what lies around `methods`, by bare names
+    around = [folder.parent.parent] if folder.parent.name == "methods" else []
+    sys.path += [str(place) for place in (folder, *around) if str(place) not in sys.path]
     try:
         module = importlib.import_module(f"{package_name}.regressor")
     except ModuleNotFoundError as error:

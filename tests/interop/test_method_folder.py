@@ -148,6 +148,12 @@ def test_a_formula_that_cannot_be_read_leaves_the_regressor(folder):
     assert "srbench_model_not_read" in method.result_.notes
 
 
+def test_what_lies_around_the_folder_of_methods_can_be_imported(folder, tmp_path):
+    place = folder("\nimport symbolic_utils_of_a_test\n")
+    (tmp_path / "symbolic_utils_of_a_test.py").write_text("")
+    assert fitted(place).expression_ is not None
+
+
 def test_a_fitted_method_survives_pickling(folder):
     method = fitted(folder())
     X, _ = rows()
