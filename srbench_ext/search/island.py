@@ -72,11 +72,12 @@ def related(
     tuple of Island, Expression and Entry
         New members of the front of an island; it may be one that ``build`` made.
     """
-    before, earlier = islands[0].reduction.before, []
-    while before is not None and before.steps and len(earlier) < _MOST_BEFORE:
-        earlier.append(before)
+    tables: list[Island | Reduction] = [islands[0]]
+    before = islands[0].reduction.before
+    while before is not None and before.steps and len(tables) <= _MOST_BEFORE:
+        tables.append(before)
         before = before.before
-    for each in (islands[0], *earlier, *islands[1:]):
+    for each in (*tables, *islands[1:]):
         if time.monotonic() >= deadline:
             return
         island = build(each) if isinstance(each, Reduction) else each

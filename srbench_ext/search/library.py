@@ -168,10 +168,10 @@ def _sums(Z: FloatArray) -> Iterator[_Feature]:
     for i in range(Z.shape[1]):
         for j in range(i + 1, Z.shape[1]):
             for operator, values in (("add", np.add), ("sub", np.subtract)):
-                tokens = (operator, f"x{i}", f"x{j}")
-                yield _Feature(2, tokens, values(Z[:, i], Z[:, j]))
-                tokens = (operator, "pow2", f"x{i}", "pow2", f"x{j}")
-                yield _Feature(4, tokens, values(Z[:, i] ** 2, Z[:, j] ** 2))
+                plain = (operator, f"x{i}", f"x{j}")
+                yield _Feature(2, plain, values(Z[:, i], Z[:, j]))
+                squares = (operator, "pow2", f"x{i}", "pow2", f"x{j}")
+                yield _Feature(4, squares, values(Z[:, i] ** 2, Z[:, j] ** 2))
 
 
 def _functions(arguments: list[_Feature]) -> Iterator[_Feature]:
