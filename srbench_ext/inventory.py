@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from srbench_ext.errors import SrbenchError, WeightsError
+from srbench_ext.errors import SrbenchError, UnknownNameError, WeightsError
+from srbench_ext.models.official.places import imported_folder
 
-__all__ = ["WeightsFile", "check_weights", "describe_weights", "imported_folder", "weights_files"]
+__all__ = [
+    "WeightsFile",
+    "check_weights",
+    "describe_weights",
+    "import_sources",
+    "import_weights",
+    "imported_folder",
+    "weights_files",
+]
 
 _CONTROLLED_EXAMPLES = 1_000_000
 _METHODS = "srbench_ext.methods"
@@ -37,13 +46,6 @@ class WeightsFile:
     path: Path
     origin: Literal["shipped", "imported"]
     method: str | None = None
-
-
-def imported_folder() -> Path:
-    """Return where imported weights go unless another folder is named: a folder of the user."""
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("srbench-ext", appauthor=False)) / "weights"
 
 
 def weights_files(folder: Path | None = None) -> list[WeightsFile]:
@@ -117,7 +119,7 @@ def check_weights(file: WeightsFile) -> list[str]:
         card = read_card(file.path)
         if "examples" in card and not card["examples"]:
             return ["The card says that the weights have seen no example: they are random. Train them."]
-        return misfits(file.path, card, _builder(file.method))
+        return misfits(file.path, card, _builder(file.method or card.get("method")))
     except (SrbenchError, KeyError) as error:
         return [f"The card has no {error}." if type(error) is KeyError else str(error)]
 
@@ -134,3 +136,49 @@ def _builder(method: str | None) -> Callable[[dict[str, Any]], Any] | None:
         )
     build: Callable[[dict[str, Any]], Any] = importlib.import_module(name).build
     return build
+
+
+def import_sources() -> list[str]:
+    """Return whose checkpoints can be imported: the shared layouts, and methods with an ``importing.py``."""
+    from srbench_ext.models.official.importing import SOURCES
+
+    folders = map(Path, importlib.import_module(_METHODS).__path__)
+    return sorted({*SOURCES, *(path.parent.name for each in folders for path in each.glob("*/importing.py"))})
+
+
+def import_weights(source: str, file: Path, out: Path | None = None) -> tuple[Path, dict[str, Any]]:
+    """Turn a checkpoint of others into safetensors and a card; nothing of the file is executed.
+
+    Parameters
+    ----------
+    source : str
+        One of :func:`import_sources`.
+    file : Path
+        The checkpoint; it is only read.
+    out : Path, optional
+        The folder to write to, in place of :func:`imported_folder`.
+
+    Returns
+    -------
+    path : Path
+        ``<source>-official.safetensors``; the card stands beside it.
+    card : dict
+
+    Raises
+    ------
+    UnknownNameError
+        For another source.
+    CheckpointError
+        If the file is not such a checkpoint; nothing is written then.
+    """
+    from srbench_ext.models.official import importing
+
+    folder = out or imported_folder()
+    if source in importing.SOURCES:
+        return importing.import_weights(source, file, folder)
+    if source not in (known := import_sources()):
+        raise UnknownNameError("source of weights", source, known)
+    imported: tuple[Path, dict[str, Any]] = importlib.import_module(
+        f"{_METHODS}.{source}.importing"
+    ).import_weights(file, folder)
+    return imported

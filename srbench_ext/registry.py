@@ -46,6 +46,7 @@ __all__ = [
     "missing_packages",
     "names",
     "parameters_of",
+    "track_of",
 ]
 
 ENTRY_POINT_GROUP = "srbench_ext.methods"
@@ -220,6 +221,19 @@ def parameters_of(name: str) -> dict[str, Any]:
     signature = inspect.signature(load_class(name).__init__)
     defaults = {key: p.default for key, p in signature.parameters.items() if key != "self"}
     return defaults | dict(describe(name).parameters)
+
+
+def track_of(name: str) -> str:
+    """Return the track of a method, or of ``name@preset``: a preset on the authors' weights is ``official``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such method; an unknown preset is of the method's track.
+    """
+    method, _, preset = name.partition("@")
+    info = describe(method)
+    return "official" if info.presets.get(preset, {}).get("weights") == "official" else info.track
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from srbench_ext.expression import Expression, fit_constants, fit_constants_many
 from srbench_ext.method import Candidate, Limits, Method, SearchRun
 from srbench_ext.models.checkpoint import load_weights, read_card
 from srbench_ext.models.decoding import Grammar, beam_search
+from srbench_ext.models.official.places import weights_path
 from srbench_ext.models.precision import one_thread
 from srbench_ext.search import ParetoFront
 
@@ -69,7 +70,8 @@ class NeSymReS(Method):
     max_rounds : int
         Rounds of beams; the time is up earlier, as a rule.
     weights : str or None
-        Another weights file than the ones that ship; ``variant`` is then ignored.
+        Another weights file than the ones that ship, or ``official``: the authors', as
+        ``srbench-ext weights import`` wrote them to the user's data folder. ``variant`` is then ignored.
     """
 
     name = "nesymres"
@@ -114,7 +116,7 @@ class NeSymReS(Method):
     def max_features(self) -> int:  # type: ignore[override]  # it depends on the weights
         """Columns that the network reads."""
         if self.weights is not None:
-            return int(read_card(Path(self.weights))["model"]["n_variables"])
+            return int(read_card(self._weights_path)["model"]["n_variables"])
         return VARIANTS[self.variant]
 
     @property
@@ -124,7 +126,7 @@ class NeSymReS(Method):
 
     @property
     def _weights_path(self) -> Path:
-        return WEIGHTS / f"{self.variant}.safetensors" if self.weights is None else Path(self.weights)
+        return weights_path(self.weights, self.name, WEIGHTS / f"{self.variant}.safetensors")
 
     @property
     def _reserve(self) -> float:
@@ -139,7 +141,8 @@ class NeSymReS(Method):
     def _search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         with run.phase("load"):
             model, card = load_weights(self._weights_path, build)
-        run.note("weights_examples", card["examples"])
+        if "examples" in card:  # the authors' files do not say it
+            run.note("weights_examples", card["examples"])
         rows = run.rng.permutation(len(y))[: self.fit_rows]
         few = (np.ascontiguousarray(X[rows]), y[rows])
         front: ParetoFront[Fitted] = ParetoFront()

@@ -8,7 +8,9 @@ our own sizes normalise before each decoder layer and embed the bits first, whic
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import resources
 from typing import Any, ClassVar, Literal
 
@@ -24,7 +26,14 @@ from srbench_ext.models.transformer import Block
 from .bits import BITS, BitEncoder, Support
 from .vocabulary import AuthorsVocabulary
 
-__all__ = ["NeSymReSNet", "NetConfig", "build", "load_size"]
+__all__ = ["VOCABULARIES", "NeSymReSNet", "NetConfig", "build", "load_size"]
+
+VOCABULARIES: dict[str, Callable[[], Vocabulary]] = {
+    "shared": Vocabulary,
+    "authors": AuthorsVocabulary,
+    "authors-without-coth": partial(AuthorsVocabulary, coth=False),
+}
+"""Whose tokens a network writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class NetConfig:
         Layers, and the longest sequence.
     post_norm : bool
         Normalise after each part of a decoder layer, and use ReLU, as published.
-    vocabulary : {"shared", "authors"}
+    vocabulary : {"shared", "authors", "authors-without-coth"}
     wrapped_bits : bool
         Bits as the released code computes them.
     x_support, y_support : tuple of float
@@ -63,7 +72,7 @@ class NetConfig:
     decoder_layers: int = 4
     max_length: int = 48
     post_norm: bool = False
-    vocabulary: Literal["shared", "authors"] = "shared"
+    vocabulary: Literal["shared", "authors", "authors-without-coth"] = "shared"
     wrapped_bits: bool = False
     x_support: Support = (0.1, 100.0)
     y_support: Support = (0.1, 1000.0)
@@ -77,9 +86,10 @@ class NetConfig:
                 f"Unknown settings of NeSymReS's network {sorted(unknown)}; "
                 f"known: {sorted(cls.__dataclass_fields__)}."
             )
-        if values.get("vocabulary", "shared") not in ("shared", "authors"):
+        if values.get("vocabulary", "shared") not in VOCABULARIES:
             raise ConfigError(
-                f"'vocabulary' must be shared or authors. Got {values['vocabulary']!r} instead."
+                f"'vocabulary' must be one of {', '.join(VOCABULARIES)}. "
+                f"Got {values['vocabulary']!r} instead."
             )
         supports = ("x_support", "y_support")
         given: dict[str, Any] = {k: tuple(v) if k in supports else v for k, v in values.items()}
@@ -204,7 +214,7 @@ class NeSymReSNet(Pretrained):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.config = c = config
-        self.vocabulary = Vocabulary() if c.vocabulary == "shared" else AuthorsVocabulary()
+        self.vocabulary = VOCABULARIES[c.vocabulary]()
         bits = (c.n_variables + 1) * BITS
         self.point_in: nn.Module = nn.Identity()
         if c.point_hidden:

@@ -17,14 +17,21 @@ _TOKENS = (
 class AuthorsVocabulary(Vocabulary):
     """The 34 tokens of the released weights, by id, and names for the rows that are never used.
 
+    Parameters
+    ----------
+    coth : bool, default True
+        Whether ``coth`` is among them. The first released weights were trained without it: their ids from
+        14 on are those of the token before.
+
     Notes
     -----
     ``coth`` is no operator of this package, so a grammar never allows it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, coth: bool = True) -> None:
         self.digits = 0  # it has no tokens for numbers
-        unused = (f"<unused{i}>" for i in range(len(_TOKENS), _ROWS))
-        self.tokens = (*_TOKENS, *unused)
+        used = tuple(token for token in _TOKENS if coth or token != "coth")
+        unused = (f"<unused{i}>" for i in range(len(used), _ROWS))
+        self.tokens = (*used, *unused)
         self.ids = {token: i for i, token in enumerate(self.tokens)}
         self.pad, self.eos = self.ids["<pad>"], self.ids["<eos>"]

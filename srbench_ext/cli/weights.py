@@ -72,18 +72,17 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_(
-    source: Annotated[str, typer.Argument(help="Whose checkpoint it is: e2e.")],
-    file: Annotated[Path, typer.Argument(help="The authors' file, such as model1.pt.")],
+    source: Annotated[str, typer.Argument(help="Whose checkpoint it is: e2e or nesymres.")],
+    file: Annotated[Path, typer.Argument(help="The authors' file, such as model1.pt or 100M.ckpt.")],
     out: Annotated[
         Path | None, typer.Option(help="Where the weights go [default: the user's data folder].")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn the authors' checkpoint into safetensors and a card; nothing of the file is executed."""
-    from srbench_ext.inventory import imported_folder
-    from srbench_ext.models.official.importing import import_weights
+    from srbench_ext.inventory import import_weights
 
-    path, card = import_weights(source, file, out or imported_folder())
+    path, card = import_weights(source, file, out)
     if as_json:
         print_json({"path": str(path), **card})
         return
@@ -91,7 +90,7 @@ def import_(
     if not card["words_checked"]:
         print("The file holds no word lists; those of the published model are assumed.")
     print(
-        f"Self-test, cos(2 pi x0) + x1²: {card['self_test']}"
+        f"Self-test, {card['self_test_target']}: {card['self_test']}"
         if card["self_test"] is not None
         else "Self-test: the network wrote no formula. These are hardly trained weights of this network."
     )

@@ -47,7 +47,7 @@ def misfits(
             Foundation(FoundationConfig.from_dict(card["model"])) if build is None else build(card["model"])
         )
         wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-        words, dtype = model.vocabulary.sha256, "F16"
+        words, dtype = model.vocabulary.sha256, "F32" if card.get("dtype") == "float32" else "F16"
     faults = _compare(found, wanted)
     if dtypes != {dtype}:
         faults.append(f"Numbers are {sorted(dtypes)}; they have to be {dtype}.")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from srbench_ext.errors import DataError, RecordError, UnknownNameError
 from srbench_ext.record import Record
-from srbench_ext.registry import describe
+from srbench_ext.registry import track_of
 from srbench_ext.report.index import read_records, read_rows
 from srbench_ext.report.rows import RAW_COLUMNS
 
@@ -97,7 +97,7 @@ def _raise(error: RecordError) -> NoReturn:
 @cache
 def _track(method: str) -> str | None:
     try:
-        return describe(method.partition("@")[0]).track
+        return track_of(method)
     except UnknownNameError:
         return None  # records of a method that is not installed here
 

@@ -22,7 +22,13 @@ from srbench_ext.models.official.e2e_words import FORMULA_WORDS, POINT_WORDS
 from srbench_ext.models.official.errors import LayoutError, shown
 from srbench_ext.models.official.names import TORCH_NAMES, NameList
 from srbench_ext.models.official.records import Record, TensorRef
-from srbench_ext.models.official.state import module_tensors, plain, state_dict_tensors
+from srbench_ext.models.official.state import (
+    compare_shapes,
+    float32_numbers,
+    module_tensors,
+    plain,
+    state_dict_tensors,
+)
 
 __all__ = ["E2E_NAMES", "TIED", "E2ECheckpoint", "expected_shapes", "read_e2e"]
 
@@ -71,7 +77,10 @@ class E2ECheckpoint:
 
     def state(self) -> dict[str, NDArray[np.float32]]:
         """Return all numbers, float32 and finite, by the name of the parameter."""
-        return {name: _numbers(self.archive, name, reference) for name, reference in self.tensors.items()}
+        return {
+            name: float32_numbers(self.archive, name, reference, _OTHER)
+            for name, reference in self.tensors.items()
+        }
 
 
 def read_e2e(path: Path) -> E2ECheckpoint:
@@ -111,7 +120,7 @@ def read_e2e(path: Path) -> E2ECheckpoint:
         )
     settings = _check_settings(params)
     config = _config(tensors, heads)
-    _check_shapes(tensors, config)
+    compare_shapes(tensors, expected_shapes(config), unused=TIED[:1], fix=_OTHER)
     _check_tied(archive, tensors)
     settings |= {k: v for k, v in decoding.items() if isinstance(v, (str, int, float))}
     return E2ECheckpoint(archive, config, tensors, words_checked, settings)
@@ -212,24 +221,6 @@ def _config(tensors: Mapping[str, TensorRef], heads: Mapping[str, object]) -> E2
     return E2EConfig.from_dict(sizes)
 
 
-def _check_shapes(tensors: Mapping[str, TensorRef], config: E2EConfig) -> None:
-    wanted = expected_shapes(config)
-    missing = sorted(wanted.keys() - tensors.keys())
-    surplus = sorted(tensors.keys() - wanted.keys() - {TIED[0]})
-    differing = sorted(k for k in wanted.keys() & tensors.keys() if wanted[k] != tensors[k].shape)
-    for fault, names in (("lacks", missing), ("has more", surplus), ("has other shapes", differing)):
-        if names:
-            pairs = (
-                [f"{k} {tensors[k].shape} for {wanted[k]}" for k in names] if names is differing else names
-            )
-            raise LayoutError(
-                f"The file {fault}",
-                got=f"{len(names)}: {', '.join(pairs[:3])}",
-                allowed=f"the {len(wanted)} parameters of the network",
-                fix=_OTHER,
-            )
-
-
 def _check_tied(archive: TorchArchive, tensors: dict[str, TensorRef]) -> None:
     """Take the tied matrix out after comparing it with the embedding table."""
     output, table = (tensors.get(name) for name in TIED)
@@ -240,17 +231,3 @@ def _check_tied(archive: TorchArchive, tensors: dict[str, TensorRef]) -> None:
             TIED[0], got="other numbers", allowed=f"those of {TIED[1]}, to which it is tied", fix=_OTHER
         )
     del tensors[TIED[0]]
-
-
-def _numbers(archive: TorchArchive, name: str, reference: TensorRef) -> NDArray[np.float32]:
-    numbers = archive.tensor(reference)
-    if numbers.dtype != np.float32:
-        raise LayoutError(name, got=str(numbers.dtype), allowed="float32", fix=_OTHER)
-    if not np.isfinite(numbers).all():
-        raise LayoutError(
-            name,
-            got="numbers that are not finite",
-            allowed="finite numbers",
-            fix="The file is damaged; get it again.",
-        )
-    return numbers

@@ -6,11 +6,13 @@ The numbers keep the precision of the file. Nothing is shipped: the user has the
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
 
@@ -21,8 +23,17 @@ from srbench_ext.models.official.e2e import E2EConfig, OfficialE2E
 from srbench_ext.models.official.e2e_layout import TIED, read_e2e
 from srbench_ext.models.official.e2e_proposals import propose
 from srbench_ext.models.official.e2e_words import words_sha256
+from srbench_ext.models.official.places import imported_path
 
-__all__ = ["E2E_LAYOUT", "SOURCES", "import_weights", "is_official_e2e", "load_e2e", "self_test"]
+__all__ = [
+    "E2E_LAYOUT",
+    "SOURCES",
+    "import_weights",
+    "is_official_e2e",
+    "load_e2e",
+    "self_test",
+    "write_imported",
+]
 
 E2E_LAYOUT: Final = "e2e-official"
 SOURCES: Final = ("e2e",)
@@ -47,7 +58,8 @@ def import_weights(source: str, file: Path, out: Path) -> tuple[Path, dict[str, 
         ``<source>-official.safetensors`` in ``out``; the card stands beside it.
     card : dict
         ``layout``, ``track``, ``model`` (sizes), ``parameters``, ``vocabulary_sha256``, ``words_checked``,
-        ``settings``, ``source``, ``self_test`` (a formula, None if there was none), ``sha256``, ``bytes``.
+        ``settings``, ``source``, ``self_test`` (a formula, None if there was none), ``self_test_target``,
+        ``sha256``, ``bytes``.
 
     Raises
     ------
@@ -64,30 +76,74 @@ def import_weights(source: str, file: Path, out: Path) -> tuple[Path, dict[str, 
         "layout": E2E_LAYOUT,
         "track": "official",
         "model": checkpoint.config.to_dict(),
-        "parameters": sum(value.size for value in state.values()),
-        "dtype": "float32",
         "vocabulary_sha256": words_sha256(),
         "words_checked": checkpoint.words_checked,
         "settings": checkpoint.settings,
+        "self_test_target": "cos(2 pi x0) + x1²",
+    }
+    path = imported_path(source, out)
+    return path, write_imported(
+        path,
+        state,
+        card,
+        file,
+        checkpoint.archive.format,
+        lambda partial: {"self_test": _tested(checkpoint.config, partial)},
+    )
+
+
+def write_imported(
+    path: Path,
+    state: Mapping[str, NDArray[np.float32]],
+    card: Mapping[str, Any],
+    file: Path,
+    file_format: str,
+    tested: Callable[[Path], Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Write imported weights and their card; nothing is left where the test raises.
+
+    Parameters
+    ----------
+    path : Path
+        What to write, ending in ``.safetensors``; the card goes beside it.
+    state : mapping of str to ndarray
+        The numbers by name.
+    card : mapping
+        What is known; ``parameters``, ``dtype``, ``source``, ``sha256`` and ``bytes`` are added.
+    file : Path
+        The checkpoint.
+    file_format : str
+        Its container.
+    tested : callable
+        Gets the weights as written and returns what the card is to say of them, such as ``self_test``.
+
+    Returns
+    -------
+    dict
+        The card as written.
+    """
+    whole = {
+        **card,
+        "parameters": sum(value.size for value in state.values()),
+        "dtype": "float32",
         "source": {
             "file": file.name,
-            "format": checkpoint.archive.format,
+            "format": file_format,
             "sha256": file_sha256(file),
             "bytes": file.stat().st_size,
         },
     }
-    path = out / f"{source}-official.safetensors"
-    out.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     try:
-        save_file(state, partial)
-        card["self_test"] = _tested(checkpoint.config, partial)
+        save_file(dict(state), partial)
+        whole |= tested(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    card |= {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
-    return path, card
+    whole |= {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+    path.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n", "utf8")
+    return whole
 
 
 def is_official_e2e(card: dict[str, Any]) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from srbench_ext.models.official.archive import TorchArchive
 from srbench_ext.models.official.errors import LayoutError
 from srbench_ext.models.official.records import Record, TensorRef
 
-__all__ = ["module_tensors", "plain", "state_dict_tensors"]
+__all__ = ["compare_shapes", "float32_numbers", "module_tensors", "plain", "state_dict_tensors"]
 
 _MOST_MODULES = 2_000
 _FIX = "The file holds another object; give the checkpoint that its authors released."
@@ -64,7 +69,7 @@ def _read_module(module: object, name: str, found: dict[str, TensorRef]) -> list
     return [(value, f"{name}.{_text(key)}") for key, value in inner.items() if value is not None]
 
 
-def state_dict_tensors(state: object, name: str) -> dict[str, TensorRef]:
+def state_dict_tensors(state: object, name: str = "") -> dict[str, TensorRef]:
     """Return the tensors of a state dict; ``module.`` in front, of parallel training, is taken away.
 
     Parameters
@@ -72,7 +77,7 @@ def state_dict_tensors(state: object, name: str) -> dict[str, TensorRef]:
     state : object
         The mapping.
     name : str
-        What stands before every name.
+        What stands before every name, a point between; empty: nothing.
 
     Raises
     ------
@@ -80,9 +85,72 @@ def state_dict_tensors(state: object, name: str) -> dict[str, TensorRef]:
         If it is no mapping of names to tensors.
     """
     found: dict[str, TensorRef] = {}
-    for key, value in plain(state, f"The state of {name}").items():
-        _add(found, f"{name}.{_text(key).removeprefix('module.')}", value)
+    prefix = f"{name}." if name else ""
+    for key, value in plain(state, f"The state of {name or 'the network'}").items():
+        _add(found, f"{prefix}{_text(key).removeprefix('module.')}", value)
     return found
+
+
+def compare_shapes(
+    tensors: Mapping[str, TensorRef],
+    wanted: Mapping[str, tuple[int, ...]],
+    *,
+    unused: Collection[str] = (),
+    fix: str,
+) -> None:
+    """Raise unless a file has just the parameters of a network.
+
+    Parameters
+    ----------
+    tensors : mapping of str to TensorRef
+        What the file has.
+    wanted : mapping of str to tuple of int
+        The shapes of the network's parameters.
+    unused : collection of str
+        Names that the file may have beside them.
+    fix : str
+        What to do then.
+
+    Raises
+    ------
+    LayoutError
+        It names up to three parameters that lack, are too many, or are of another shape.
+    """
+    missing = sorted(wanted.keys() - tensors.keys())
+    surplus = sorted(tensors.keys() - wanted.keys() - set(unused))
+    differing = sorted(k for k in wanted.keys() & tensors.keys() if wanted[k] != tensors[k].shape)
+    for fault, names in (("lacks", missing), ("has more", surplus), ("has other shapes", differing)):
+        if names:
+            pairs = (
+                [f"{k} {tensors[k].shape} for {wanted[k]}" for k in names] if names is differing else names
+            )
+            raise LayoutError(
+                f"The file {fault}",
+                got=f"{len(names)}: {', '.join(pairs[:3])}",
+                allowed=f"the {len(wanted)} parameters of the network",
+                fix=fix,
+            )
+
+
+def float32_numbers(archive: TorchArchive, name: str, reference: TensorRef, fix: str) -> NDArray[np.float32]:
+    """Return the numbers of a parameter.
+
+    Raises
+    ------
+    LayoutError
+        If they are not float32, or not all finite.
+    """
+    numbers = archive.tensor(reference)
+    if numbers.dtype != np.float32:
+        raise LayoutError(name, got=str(numbers.dtype), allowed="float32", fix=fix)
+    if not np.isfinite(numbers).all():
+        raise LayoutError(
+            name,
+            got="numbers that are not finite",
+            allowed="finite numbers",
+            fix="The file is damaged; get it again.",
+        )
+    return numbers
 
 
 def _text(key: object) -> str:
