@@ -9,27 +9,33 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from srbench_ext.errors import InputError
 from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate, Limits, Method, SearchRun
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
 from srbench_ext.models.foundation import Foundation
+from srbench_ext.models.official.e2e import OfficialE2E
+from srbench_ext.models.official.importing import is_official_e2e, load_e2e
+from srbench_ext.models.official.places import weights_path
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.tokens import MAX_VARIABLES
 from srbench_ext.search import EXACT
 
+from .official import OfficialProposals
 from .ranking import Ranking, Refining
-from .rounds import Mode, Proposals
+from .rounds import Mode, Proposals, Source
 from .screening import Schedule, Screening
 from .whitening import Whitening
 
 __all__ = ["E2E"]
 
 FloatArray = NDArray[np.float64]
+Network = Foundation | OfficialE2E
 
 _TOKEN_WEIGHT = 0.01
 _MODES: dict[str, tuple[Mode, ...]] = {
@@ -47,7 +53,8 @@ class E2E(Method):
     max_seconds, random_state
         As for every method.
     mode : {"both", "numeric", "skeleton"}
-        Whether the network writes the constants, placeholders for them, or both in turn.
+        Whether the network writes the constants, placeholders for them, or both in turn. The authors'
+        network always writes them.
     selection : {"archive", "ranking"}
         What becomes of the formulas. ``archive``: each is looked at with scale and offset in closed form, the
         front of size and validation error is refined and snapped. ``ranking``, as in the paper: the
@@ -73,6 +80,7 @@ class E2E(Method):
         With ranking: give each formula an outer scale and offset.
     whiten : bool
         With ranking: the network sees whitened inputs, and formulas are written back in the given units.
+        The authors' network always does with the archive.
     n_starts : int
         Starts of a refinement; those after the first are random.
     fit_rows : int
@@ -80,7 +88,8 @@ class E2E(Method):
     max_rounds : int
         Rounds of candidates; the time is up earlier, as a rule.
     weights : str or None
-        Another weights file than the one that ships.
+        Another weights file than the one that ships; ``official``: the authors', as
+        ``srbench-ext weights import`` wrote them to the user's data folder.
     """
 
     name = "e2e"
@@ -150,20 +159,32 @@ class E2E(Method):
 
     @property
     def _weights_path(self) -> Path:
-        return FOUNDATION_WEIGHTS if self.weights is None else Path(self.weights)
+        return weights_path(self.weights, self.name, FOUNDATION_WEIGHTS)
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield candidates as they come, and the best of them fitted on all rows."""
         with one_thread():
             with run.phase("load"):
-                model, card = load_foundation(self._weights_path)
-            run.note("weights_examples", card["examples"])
+                model, card = self._load()
+            if "examples" in card:  # the authors' file does not say it
+                run.note("weights_examples", card["examples"])
             if self.selection == "ranking":
                 yield from self._ranking(model, X, y, run).search()
                 return
             screening = self._screening(model, X, y, run)
             self._validated = screening.validated
             yield from screening.search()
+
+    def _load(self) -> tuple[Network, dict[str, Any]]:
+        path = self._weights_path
+        if not is_official_e2e(read_card(path)):
+            return load_foundation(path)
+        if self.mode == "skeleton":
+            raise InputError(
+                "The authors' network of E2E writes constants, never placeholders. "
+                "Got mode 'skeleton'; leave it out or give 'numeric'."
+            )
+        return load_e2e(path)
 
     def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
         """Choose by log10 of the error plus 0.01 a token.
@@ -183,36 +204,38 @@ class E2E(Method):
 
         return min(front, key=score)
 
-    def _proposals(self, model: Foundation, X: FloatArray, y: FloatArray, run: SearchRun) -> Proposals:
-        return Proposals(
-            model,
-            X,
-            y,
-            run,
-            decoding=self.decoding,
-            n_bags=self.n_bags,
-            bag_size=self.bag_size,
-            n_candidates=self.n_candidates,
-        )
+    def _proposals(
+        self, model: Network, X: FloatArray, y: FloatArray, run: SearchRun, *, whiten: bool
+    ) -> Source:
+        """Return where formulas come from; ``whiten``: whether the authors' network whitens X itself."""
+        drawn: dict[str, Any] = {
+            "decoding": self.decoding,
+            "n_bags": self.n_bags,
+            "bag_size": self.bag_size,
+            "n_candidates": self.n_candidates,
+        }
+        if isinstance(model, OfficialE2E):
+            return OfficialProposals(model, X, y, run, whiten=whiten, **drawn)
+        return Proposals(model, X, y, run, **drawn)
 
-    def _screening(self, model: Foundation, X: FloatArray, y: FloatArray, run: SearchRun) -> Screening:
+    def _screening(self, model: Network, X: FloatArray, y: FloatArray, run: SearchRun) -> Screening:
         temperatures = (self.temperature,) * 2 + (1.5 * self.temperature,) * 2
         schedule = Schedule(
             _MODES[self.mode], temperatures, self.permutations, self.constants, self.residuals
         )
         return Screening(
-            self._proposals(model, X, y, run),
+            self._proposals(model, X, y, run, whiten=True),
             schedule,
             max_rounds=self.max_rounds,
             fit_rows=self.fit_rows,
             n_starts=self.n_starts,
         )
 
-    def _ranking(self, model: Foundation, X: FloatArray, y: FloatArray, run: SearchRun) -> Ranking:
+    def _ranking(self, model: Network, X: FloatArray, y: FloatArray, run: SearchRun) -> Ranking:
         whitening = Whitening.of(X) if self.whiten else None
         seen = X if whitening is None else np.ascontiguousarray(whitening.apply(X))
         return Ranking(
-            self._proposals(model, seen, y, run),
+            self._proposals(model, seen, y, run, whiten=False),
             "skeleton" if self.mode == "skeleton" else "numeric",
             self.temperature,
             Refining(self.refinement, self.n_refined, self.n_starts, self.closed_form),

@@ -13,7 +13,7 @@ from srbench_ext.expression import Expression, fit_constants_many
 from srbench_ext.method import Candidate
 from srbench_ext.search import EXACT
 
-from .rounds import RESERVE, Mode, Proposals
+from .rounds import RESERVE, Mode, Source
 from .whitening import Whitening
 
 __all__ = ["Ranking", "Refining"]
@@ -48,7 +48,7 @@ class Ranking:
 
     Parameters
     ----------
-    proposals : Proposals
+    proposals : Source
         On the table that the network is to see.
     mode : {"numeric", "skeleton"}
     temperature : float
@@ -60,7 +60,7 @@ class Ranking:
 
     def __init__(
         self,
-        proposals: Proposals,
+        proposals: Source,
         mode: Mode,
         temperature: float,
         refining: Refining,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ from srbench_ext.models.decoding import Decoded
 from srbench_ext.models.foundation import Foundation
 from srbench_ext.models.proposals import Proposer, expression_of
 
-__all__ = ["Mode", "Proposals", "Proposed"]
+__all__ = ["RESERVE", "Mode", "Proposals", "Proposed", "Source"]
 
 FloatArray = NDArray[np.float64]
 Mode = Literal["numeric", "skeleton"]
@@ -32,6 +33,7 @@ class Proposed:
     expression : Expression
         In skeleton mode its constants are ones.
     log_probability : float
+        Of its tokens; only placeholders are ranked by it.
     mode : {"numeric", "skeleton"}
     """
 
@@ -40,8 +42,47 @@ class Proposed:
     mode: Mode
 
 
-class Proposals:
-    """Draws proposals for one table.
+class Source(ABC):
+    """Where the proposals for one table come from: a network, whosever it is.
+
+    Parameters
+    ----------
+    X, y : ndarray of shape (n, d) and (n,)
+    run : SearchRun
+    decoding : {"sampling", "beam"}
+    n_bags, bag_size, n_candidates : int
+        Bags in a round, their rows, and samples for each or the beam size.
+    """
+
+    def __init__(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        run: SearchRun,
+        decoding: str,
+        n_bags: int,
+        bag_size: int,
+        n_candidates: int,
+    ) -> None:
+        self.X, self.y, self.run = X, y, run
+        self.decoding = decoding
+        self.n_bags, self.bag_size, self.n_candidates = n_bags, bag_size, n_candidates
+
+    @abstractmethod
+    def draw(self, mode: Mode, temperature: float, y: FloatArray | None = None) -> list[Proposed]:
+        """Return the distinct formulas of one round, from fresh bags.
+
+        Parameters
+        ----------
+        mode : {"numeric", "skeleton"}
+        temperature : float
+        y : ndarray of shape (n,), optional
+            Another target for the same rows.
+        """
+
+
+class Proposals(Source):
+    """Draws proposals for one table from a foundation model.
 
     Parameters
     ----------
@@ -65,20 +106,11 @@ class Proposals:
         bag_size: int,
         n_candidates: int,
     ) -> None:
-        self.model, self.X, self.y, self.run = model, X, y, run
-        self.decoding = decoding
-        self.n_bags, self.bag_size, self.n_candidates = n_bags, bag_size, n_candidates
+        super().__init__(X, y, run, decoding, n_bags, bag_size, n_candidates)
+        self.model = model
 
     def draw(self, mode: Mode, temperature: float, y: FloatArray | None = None) -> list[Proposed]:
-        """Return the distinct formulas of one round, from fresh bags.
-
-        Parameters
-        ----------
-        mode : {"numeric", "skeleton"}
-        temperature : float
-        y : ndarray of shape (n,), optional
-            Another target for the same rows.
-        """
+        """Return the distinct formulas of one round, from fresh bags; see :class:`Source`."""
         target = self.y if y is None else y
         proposer = Proposer(
             self.model, self.X, target, self.run.rng, n_bags=self.n_bags, bag_size=self.bag_size

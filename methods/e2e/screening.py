@@ -19,7 +19,7 @@ from srbench_ext.method import Candidate
 from srbench_ext.search import Archive, Entry, Tokens, linear_formula, refined_front, tokens_of
 from srbench_ext.search.form import with_values
 
-from .rounds import RESERVE, Mode, Proposals, Proposed
+from .rounds import RESERVE, Mode, Proposed, Source
 from .variants import permuted, with_coefficients, with_offsets
 
 __all__ = ["Schedule", "Screening"]
@@ -62,7 +62,7 @@ class Screening:
 
     Parameters
     ----------
-    proposals : Proposals
+    proposals : Source
     schedule : Schedule
     max_rounds : int
     fit_rows : int
@@ -78,7 +78,7 @@ class Screening:
     """
 
     def __init__(
-        self, proposals: Proposals, schedule: Schedule, *, max_rounds: int, fit_rows: int, n_starts: int
+        self, proposals: Source, schedule: Schedule, *, max_rounds: int, fit_rows: int, n_starts: int
     ) -> None:
         self.proposals, self.schedule, self.max_rounds = proposals, schedule, max_rounds
         self.X, self.y, self.run = proposals.X, proposals.y, proposals.run
