@@ -15,7 +15,7 @@ from srbench_ext.search.breeding import Breeder
 from srbench_ext.search.polishing import polished
 from srbench_ext.search.reduction import Reduction
 from srbench_ext.search.refinement import refined_front
-from srbench_ext.search.relations import loosened, sparse_relations
+from srbench_ext.search.relations import loosened, scaled_functions, sparse_relations
 from srbench_ext.search.rows import RowSets
 from srbench_ext.search.subtrees import SubtreeSource
 
@@ -172,7 +172,11 @@ class Island:
         found = sparse_relations(self.Z[rows], self.t[rows], self.rng, deadline=deadline)
         formulas = [relation.tokens for relation in found]
         formulas += [loosened(tokens) for tokens in formulas[:10]]
-        fresh = self.archive.submit(formulas, "relation", deadline=max(deadline, time.monotonic() + 0.3))
+        until = max(deadline, time.monotonic() + 0.3)
+        fresh = self.archive.submit(formulas, "relation", deadline=until)
+        if not self.archive.exact and time.monotonic() < deadline:
+            scaled = scaled_functions(self.Z[rows[:100]], self.t[rows[:100]])
+            fresh += self.archive.submit(scaled, "relation", deadline=until)
         front = {entry.number for entry in self.archive.front()}
         for entry in fresh:
             if entry.number in front:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Library", "feature_library"]
+__all__ = ["Library", "feature_library", "monomials"]
 
 FloatArray = npt.NDArray[np.float64]
 Tokens = tuple[str | float, ...]
@@ -113,17 +113,29 @@ def feature_library(Z: FloatArray, *, most: int = 20_000) -> Library:
     """
     degree = {1: 4, 2: 4, 3: 3}.get(Z.shape[1], 2)
     with np.errstate(all="ignore"):
-        monomials = _distinct(_monomials(Z, degree))
+        powers = _distinct(_monomials(Z, degree))
         arguments = _distinct([*_monomials(Z, 2), *_sums(Z)])
         functions = _distinct(_functions(arguments))
-        found = [*monomials, *functions]
-        found += _products(monomials, functions[: most // max(1, len(monomials))])
+        found = [*powers, *functions]
+        found += _products(powers, functions[: most // max(1, len(powers))])
         few = functions[: int(max(most - len(found), 0) ** 0.5)]
         found += _products(few, few)
         found += _quotients(few, few)
         found = _distinct(found)[:most]
     values = np.array([feature.values for feature in found]).reshape(len(found), len(Z))
     return Library(values, tuple(feature.tokens for feature in found))
+
+
+def monomials(Z: FloatArray, degree: int) -> list[tuple[Tokens, FloatArray]]:
+    """Return products of powers of the columns and their values (n,), the simplest first.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, k)
+    degree : int
+        Largest sum of the sizes of the exponents.
+    """
+    return [(feature.tokens, feature.values) for feature in _distinct(_monomials(Z, degree))]
 
 
 def _monomials(Z: FloatArray, degree: int) -> Iterator[_Feature]:

@@ -9,17 +9,19 @@ arXiv 2004.02322).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
-from srbench_ext.search.library import Library, feature_library
+from srbench_ext.search.library import Library, feature_library, monomials
 from srbench_ext.search.threads import one_blas_thread
 
-__all__ = ["Relation", "loosened", "sparse_relations"]
+__all__ = ["Relation", "loosened", "scaled_functions", "sparse_relations"]
 
 FloatArray = npt.NDArray[np.float64]
 Tokens = tuple[str | float, ...]
@@ -34,6 +36,15 @@ _TIMED = 300  # features that are tried as a factor of the target
 _KEPT = 8  # of every kind and target
 _LEAST = 1e-60  # largest value of a target whose squares keep all digits
 _LOOSENED = frozenset({"exp", "sin", "cos", "tan", "tanh"})
+_SCALED = (
+    ("exp", np.exp, (0.3, 1.0, 3.0)),
+    ("tanh", np.tanh, (0.3, 1.0, 3.0)),
+    ("sin", np.sin, (0.5, 1.0, 2.0, 3.0, 5.0)),
+    ("cos", np.cos, (0.5, 1.0, 2.0, 3.0, 5.0)),
+)
+"""Functions, and the typical sizes of their argument of which the fit starts from the best."""
+_SCALED_TARGETS = 4  # as it is, inverse, square, inverse square
+_ARGUMENTS = 12
 _EXACT = 1e-13  # of the variance: closed form on rows as given, not yet refined
 
 
@@ -101,6 +112,53 @@ def sparse_relations(
         found = _relations(library, t[rows] / size, deadline) if len(library) else {}
     best = sorted(found.values(), key=_order)[:most]
     return best if size == 1.0 else [replace(each, tokens=("mul", size, *each.tokens)) for each in best]
+
+
+def scaled_functions(Z: FloatArray, t: FloatArray) -> list[Tokens]:
+    """Return formulas with one function whose argument has a scale to fit, such as ``z / (exp(c z) - 1)``.
+
+    The target is taken as ``T(t) = m (a f(c u) + b)`` with a rewriting T, a monomial m, a function f and an
+    argument u. Closed form gives a and b where c makes the argument about 1; c is for the fit to find.
+
+    Parameters
+    ----------
+    Z, t : ndarray of shape (n, k) and (n,)
+        Some rows of the table.
+
+    Returns
+    -------
+    list of tuple of str or float
+        Some thousands at most.
+    """
+    if len(t) < _FEWEST_ROWS or np.ptp(t) == 0:
+        return []
+    with np.errstate(all="ignore"):
+        arguments = monomials(Z, 2)[:_ARGUMENTS]
+        factors: list[tuple[Tokens, FloatArray]] = [((), np.ones(len(t))), *arguments]
+        return [
+            (*target.back, *formula)
+            for target in islice(_targets(t), _SCALED_TARGETS)
+            for m, size in factors
+            for formula in _scaled(target.values / size, m, arguments)
+        ]
+
+
+def _scaled(
+    values: FloatArray, factor: Tokens, arguments: list[tuple[Tokens, FloatArray]]
+) -> Iterator[Tokens]:
+    for tokens, argument in arguments:
+        typical = float(np.median(np.abs(argument)))
+        for name, function, sizes in _SCALED:
+            best = (0.0, 0.0, 0.0)
+            for c in (size / typical for size in sizes):
+                f = function(c * argument)
+                spread = f - f.mean()
+                along, square = float(spread @ values), float(spread @ spread)
+                if along and along**2 > best[0] * square:
+                    best = (along**2 / square, c, float(values.mean()) * square / along - float(f.mean()))
+            if best[0] and math.isfinite(sum(best)):
+                inner = ("add", best[2], name, "mul", best[1], *tokens)
+                yield ("mul", *factor, *inner) if factor else inner
 
 
 def loosened(tokens: Sequence[str | float]) -> Tokens:

@@ -52,3 +52,18 @@ def test_nothing_is_related_after_the_deadline(table):
     X, y = table
     build = builder(X, y)
     assert list(related([build(Reduction.whole(3))], build, time.monotonic() - 1)) == []
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda z: z / (np.exp(z / (2 * np.pi)) - 1),
+        lambda z: 3 * np.tanh(0.37 * z) + 1,
+        lambda z: 1 / np.sqrt(2.3 + np.cos(1.7 * z)),
+    ],
+)
+def test_a_function_whose_argument_has_a_scale_of_its_own_is_found(law):
+    Z = np.random.default_rng(0).uniform(0.5, 3, (400, 1))
+    island = builder(Z, law(Z[:, 0]))(Reduction.whole(1))
+    list(island.relate(time.monotonic() + 60))
+    assert island.archive.exact
