@@ -24,7 +24,7 @@ STUDIES := $(patsubst %/outcomes.csv,%,$(wildcard results/*/outcomes.csv))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench tables test check perf storm train in-domain ablation
+.PHONY: help setup bench tables test check perf storm train in-domain ablation sweep
 
 help: ## List the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -76,3 +76,9 @@ ablation: OUT = results/ablation-$(METHOD)
 ablation: $(STAMP) ## Run the rows of METHOD's ablation at equal seconds, with paired tests
 	$(CLI) ablation $(METHOD) --jobs $(JOBS) --out $(OUT)
 	$(CLI) report $(OUT)
+
+PARAMETER ?= seconds
+VALUES    ?= 1,2,5,10
+sweep: OUT = results/sweep-$(PARAMETER)-$(METHOD)
+sweep: $(STAMP) ## Run METHOD at several VALUES of PARAMETER: accuracy against time as table and figure
+	$(CLI) sweep $(METHOD) --parameter $(PARAMETER) --values $(VALUES) $(if $(SUITE),--suite $(SUITE)) --protocol $(PROTOCOL) --jobs $(JOBS) --out $(OUT)

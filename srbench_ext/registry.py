@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from srbench_ext.errors import ConfigError, MissingExtraError, UnknownNameError
@@ -223,8 +223,16 @@ def parameters_of(name: str) -> dict[str, Any]:
     return defaults | dict(describe(name).parameters)
 
 
-def track_of(name: str) -> str:
-    """Return the track of a method, or of ``name@preset``: a preset on the authors' weights is ``official``.
+def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """Return the track of a method: ``official`` where its parameters name the authors' weights.
+
+    Parameters
+    ----------
+    name : str
+        A name, or ``name@preset``.
+    parameters : mapping
+        What differs from the defaults. ``weights`` names the authors' where it is ``official`` or a file
+        called ``<source>-official``, as the import of weights calls what it writes.
 
     Raises
     ------
@@ -233,7 +241,9 @@ def track_of(name: str) -> str:
     """
     method, _, preset = name.partition("@")
     info = describe(method)
-    return "official" if info.presets.get(preset, {}).get("weights") == "official" else info.track
+    weights = {**info.presets.get(preset, {}), **parameters}.get("weights")
+    stem = Path(weights).stem if isinstance(weights, str) else ""
+    return "official" if f"-{stem}".endswith("-official") else info.track
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:

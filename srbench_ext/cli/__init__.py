@@ -20,6 +20,7 @@ from srbench_ext.cli import (
     pack,
     plugins,
     published,
+    sweep,
     train,
     weights,
 )
@@ -46,6 +47,7 @@ app.command("train")(train.train)
 app.command("new-method")(plugins.new_method)
 app.command("check")(plugins.check)
 app.command("ablation")(ablation.ablation)
+app.command("sweep")(sweep.sweep)
 app.command("in-domain")(in_domain.in_domain)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

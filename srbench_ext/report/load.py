@@ -16,7 +16,7 @@ from srbench_ext.registry import track_of
 from srbench_ext.report.index import read_records, read_rows
 from srbench_ext.report.rows import RAW_COLUMNS
 
-__all__ = ["COLUMNS", "load_full_records", "load_records"]
+__all__ = ["COLUMNS", "load_full_records", "load_records", "variant_labels"]
 
 COLUMNS = (*RAW_COLUMNS, "track", "part")
 """The columns of :func:`load_records`; None and NaN mean not known.
@@ -66,9 +66,9 @@ def load_records(folder: Path, *, on_unreadable: Callable[[RecordError], None] |
         for complaint in complaints:
             on_unreadable(complaint)
     runs = pd.DataFrame(rows, columns=list(RAW_COLUMNS))
-    runs["track"] = runs["method"].map(_track)
+    runs["track"] = [_track(*key) for key in zip(runs["method"], runs["parameters"], strict=True)]
     runs["part"] = ""
-    runs["method"] = _labels(runs)
+    runs["method"] = variant_labels(runs)
     return runs.sort_values(_ORDER, ignore_index=True)[list(COLUMNS)]
 
 
@@ -95,9 +95,9 @@ def _raise(error: RecordError) -> NoReturn:
 
 
 @cache
-def _track(method: str) -> str | None:
+def _track(method: str, parameters: str) -> str | None:
     try:
-        return track_of(method)
+        return track_of(method, json.loads(parameters))
     except UnknownNameError:
         return None  # records of a method that is not installed here
 
@@ -105,8 +105,19 @@ def _track(method: str) -> str | None:
 _Variant = tuple[str, str, str, str]
 
 
-def _labels(runs: pd.DataFrame) -> pd.Series:
-    """Name every variant of a method by what tells it from the others."""
+def variant_labels(runs: pd.DataFrame) -> pd.Series:
+    """Name every variant of a method by what tells it from the others.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        With the method's name, its version, its parameters as JSON text, and the hash of its weights.
+
+    Returns
+    -------
+    pandas.Series
+        One label a run, as ``name (setting=value, weights 01234567)``.
+    """
     keys = runs[_VARIANT].fillna({"weights_sha256": ""})
     by_method: dict[str, set[_Variant]] = {}
     for row in keys.drop_duplicates().itertuples(index=False, name=None):

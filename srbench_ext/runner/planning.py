@@ -14,7 +14,7 @@ from srbench_ext.record import RunSpec
 from srbench_ext.runner.identity import RESERVED, identity_of
 from srbench_ext.runner.protocol import Protocol, load_protocol
 
-__all__ = ["parse_settings", "plan"]
+__all__ = ["parse_settings", "parse_value", "plan"]
 
 
 def plan(
@@ -109,11 +109,12 @@ def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         key = key.strip()
         if not equals or not key.isidentifier():
             raise ConfigError(f"A setting must read key=value. Got {setting!r}. For instance: --set beam=10")
-        parameters[key] = _setting_value(text.strip())
+        parameters[key] = parse_value(text.strip())
     return parameters
 
 
-def _setting_value(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """Read the value of a setting: TOML, or a plain word."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

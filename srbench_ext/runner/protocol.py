@@ -97,6 +97,14 @@ class Protocol:
         name = f"{self.name.partition('+')[0]}+{max_seconds:g}s"
         return replace(self, name=name, rules=replace(self.rules, max_seconds=float(max_seconds)))
 
+    def with_rows(self, n_rows: int) -> Protocol:
+        """Return the protocol with another limit of training rows: another protocol, ``quick+200rows``."""
+        if n_rows == self.rules.n_rows:
+            return self
+        if not isinstance(n_rows, int) or n_rows < 2:
+            raise ConfigError(f"The training rows of a run must be an integer from 2 on. Got {n_rows!r}.")
+        return replace(self, name=f"{self.name}+{n_rows}rows", rules=replace(self.rules, n_rows=n_rows))
+
     def stamp(self) -> ProtocolStamp:
         """Return what a record says of the protocol."""
         values = dataclasses.asdict(self.rules)

@@ -202,6 +202,8 @@ def test_the_preset_says_how_to_get_weights_that_are_missing(monkeypatch, tmp_pa
 def test_runs_on_the_authors_weights_are_of_the_official_track():
     assert track_of("nesymres@official-weights") == "official"
     assert track_of("nesymres@paper") == track_of("nesymres") != "official"
+    assert track_of("nesymres", {"weights": "/some/where/nesymres-official.safetensors"}) == "official"
+    assert track_of("nesymres", {"weights": "mine.safetensors"}) != "official"
 
 
 def writer_of(tokens, vocabulary):
