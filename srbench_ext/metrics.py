@@ -7,9 +7,12 @@ import numpy.typing as npt
 
 from srbench_ext.errors import InputError
 
-__all__ = ["accuracy", "mse", "nmse", "r2"]
+__all__ = ["RIGHT_SHARE", "accuracy", "mse", "near_share", "nmse", "r2"]
 
 FloatArray = npt.NDArray[np.float64]
+
+RIGHT_SHARE = 0.95
+"""Share of the points that have to be near for a formula to count as right."""
 
 
 def _pair(y: npt.ArrayLike, yhat: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -85,4 +88,35 @@ def accuracy(y: npt.ArrayLike, yhat: npt.ArrayLike, tolerance: float) -> bool:
     truth, prediction = _pair(y, yhat)
     with np.errstate(over="ignore"):
         near = np.abs(prediction - truth) <= tolerance * np.abs(truth)
-    return bool(np.mean(near) >= 0.95)
+    return bool(np.mean(near) >= RIGHT_SHARE)
+
+
+def near_share(
+    y: npt.ArrayLike, yhat: npt.ArrayLike, *, absolute: float = 0.001, relative: float = 0.05
+) -> float:
+    """Return the share of points with ``|yhat - y| <= absolute + relative * |y|``.
+
+    The defaults are those of Biggio et al., "Neural symbolic regression that scales" (arXiv 2106.06427): a
+    formula is right where the share is :data:`RIGHT_SHARE` or more. As there, NaN is near to NaN; an infinity
+    is near to itself alone.
+
+    Parameters
+    ----------
+    y, yhat : (n,) array_like
+        Truth and prediction; they need not be finite.
+    absolute, relative : float
+
+    Raises
+    ------
+    InputError
+        If the shapes differ or there are no points.
+    """
+    truth, prediction = np.asarray(y, dtype=np.float64), np.asarray(yhat, dtype=np.float64)
+    if truth.ndim != 1 or truth.size == 0 or truth.shape != prediction.shape:
+        raise InputError(
+            "y and yhat must be one-dimensional, of one length, and not empty. "
+            f"Got shapes {truth.shape} and {prediction.shape}."
+        )
+    with np.errstate(over="ignore"):
+        near = np.isclose(prediction, truth, rtol=relative, atol=absolute, equal_nan=True)
+    return float(np.mean(near))

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA",
     "STATUSES",
+    "Accuracy",
     "FormulaText",
     "FrontPoint",
     "Metrics",
@@ -189,6 +190,23 @@ class RecoveryVerdicts:
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Share of fresh points at which the chosen model is near to the truth; None: not known.
+
+    Attributes
+    ----------
+    iid : float or None
+        Of points in the support of the inputs: A_iid of Biggio et al. (arXiv 2106.06427) is whether it is
+        0.95 or more.
+    ood : float or None
+        Of points in the support widened by its own length on both sides, for A_ood.
+    """
+
+    iid: float | None
+    ood: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What a run leaves, whatever became of it.
 
@@ -211,6 +229,9 @@ class Record:
         Train on the rows (and noise) of the fit, test on clean rows. Empty when nothing was scored.
     recovery : RecoveryVerdicts
         Against the truth.
+    accuracy : Accuracy or None
+        Near to the truth in and around the support; None where the truth is not known, and in records that
+        are older than this field. It is then left out of the JSON.
     complexity : int or None
         Prefix tokens of the chosen formula.
     complexity_simplified : int or None
@@ -244,6 +265,7 @@ class Record:
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    accuracy: Accuracy | None = None
 
     @property
     def run_id(self) -> str:
@@ -259,6 +281,8 @@ class Record:
             If a value is not finite or not of a type that JSON has.
         """
         content = {"schema": SCHEMA, "run_id": self.run_id, **_shallow(self)}
+        if self.accuracy is None:  # a record from before it had this field is written as it was
+            del content["accuracy"]
         try:
             lines = [
                 f"{json.dumps(k)}: {json.dumps(v, default=_encode, allow_nan=False)}"
@@ -349,6 +373,13 @@ def _number(value: Any, where: str) -> float:
     return float(value)
 
 
+def _share(value: Any, where: str) -> float:
+    number = _number(value, where)
+    if not 0.0 <= number <= 1.0:
+        raise _fail(where, "a number from 0 to 1", value)
+    return number
+
+
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _fail(where, "an object", value)
@@ -381,12 +412,14 @@ def _one_of(allowed: tuple[str, ...]) -> _Reader:
     return read
 
 
-def _object(kind: Callable[..., Any], readers: Mapping[str, _Reader]) -> _Reader:
-    """Return a reader of an object with exactly these fields."""
+def _object(
+    kind: Callable[..., Any], readers: Mapping[str, _Reader], *, younger: Collection[str] = ()
+) -> _Reader:
+    """Return a reader of an object with exactly these fields; those that came later may be missing."""
 
     def read(value: Any, where: str) -> Any:
         content = _mapping(value, where)
-        missing = [key for key in readers if key not in content]
+        missing = [key for key in readers if key not in content and key not in younger]
         unknown = [key for key in content if key not in readers]
         if missing or unknown:
             raise RecordError(
@@ -394,7 +427,8 @@ def _object(kind: Callable[..., Any], readers: Mapping[str, _Reader]) -> _Reader
                 f"{unknown or 'nothing'}. It was cut short, or another version wrote it."
             )
         prefix = f"{where}." if where else ""
-        return kind(**{key: reader(content[key], f"{prefix}{key}") for key, reader in readers.items()})
+        given = {key: reader for key, reader in readers.items() if key in content}
+        return kind(**{key: reader(content[key], f"{prefix}{key}") for key, reader in given.items()})
 
     return read
 
@@ -413,6 +447,7 @@ _POINT = _object(
 )
 _METRICS = _object(Metrics, dict.fromkeys(("r2", "nmse", "mse"), _optional(_number)))
 _VERDICTS = _object(RecoveryVerdicts, dict.fromkeys(("srbench", "symbolic", "numeric"), _optional(_flag)))
+_ACCURACY = _object(Accuracy, dict.fromkeys(("iid", "ood"), _optional(_share)))
 _STAMP = _object(ProtocolStamp, {"name": _text, "hash": _text, "values": _mapping})
 _SPEC = _object(
     RunSpec,
@@ -451,7 +486,9 @@ _RECORD = _object(
         "counts": _values(_whole),
         "notes": _mapping,
         "environment": _mapping,
+        "accuracy": _ACCURACY,
     },
+    younger=("accuracy",),
 )
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
 from srbench_ext.errors import InputError
-from srbench_ext.metrics import accuracy, mse, nmse, r2
+from srbench_ext.metrics import accuracy, mse, near_share, nmse, r2
 
 _values = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30)
 
@@ -67,3 +67,20 @@ def test_bad_input_is_refused(y: list, yhat: list, part: str) -> None:
 def test_r2_of_a_constant_target_is_not_defined() -> None:
     with pytest.raises(InputError, match=r"y is 0\.1 in every row"):
         r2([0.1] * 7, [0.1] * 7)
+
+
+def test_a_point_is_near_within_a_thousandth_and_a_twentieth() -> None:
+    y = np.array([0.0, 0.0, 100.0, 100.0, -100.0, -100.0])
+    yhat = y + np.array([0.001, 0.0011, 5.0, -5.002, 5.002, -5.0])
+    assert near_share(y, yhat) == 0.5
+
+
+def test_nan_is_near_to_nan_and_an_infinity_to_itself_alone() -> None:
+    y = [np.nan, np.nan, 1.0, np.inf, np.inf, 1e308]
+    assert near_share(y, [np.nan, 1.0, np.nan, np.inf, -np.inf, -1e308]) == pytest.approx(2 / 6)
+
+
+def test_no_points_and_other_shapes_are_refused() -> None:
+    for y, yhat in (([], []), ([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]])):
+        with pytest.raises(InputError, match="of one length"):
+            near_share(y, yhat)

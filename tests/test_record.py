@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from srbench_ext.errors import RecordError
 from srbench_ext.expression import parse_prefix
 from srbench_ext.record import (
+    Accuracy,
     FormulaText,
     FrontPoint,
     Metrics,
@@ -193,3 +194,22 @@ def test_a_specification_that_json_cannot_hold_has_no_id():
     stamp = ProtocolStamp("p", "ff", {})
     with pytest.raises(ValueError, match="JSON"):
         RunSpec("m", "1", {"a": float("nan")}, None, "s", "p", "cache", 0.1, 0, stamp, 1.0, 10).run_id  # noqa: B018
+
+
+def test_the_accuracy_around_the_support_survives_a_round_trip():
+    record = replace(RECORD, accuracy=Accuracy(1.0, 0.25))
+    assert Record.from_json(record.to_json()) == record
+    assert json.loads(record.to_json())["accuracy"] == {"iid": 1.0, "ood": 0.25}
+
+
+def test_a_record_from_before_the_accuracy_is_read_and_written_as_it_was():
+    text = RECORD.to_json()
+    assert "accuracy" not in json.loads(text)
+    assert Record.from_json(text).accuracy is None
+    assert Record.from_json(text).to_json() == text
+
+
+@pytest.mark.parametrize("value", [None, {"iid": 1.0}, {"iid": 1.5, "ood": 0.0}, {"iid": True, "ood": 0.0}])
+def test_an_accuracy_that_is_no_pair_of_shares_is_refused(value):
+    with pytest.raises(RecordError, match="accuracy"):
+        Record.from_json(altered("accuracy", value=value))

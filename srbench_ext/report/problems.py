@@ -7,10 +7,11 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
+from srbench_ext.metrics import RIGHT_SHARE
 from srbench_ext.report.failures import apply_rule
 from srbench_ext.report.tables import ResultTable
 
-__all__ = ["PROBLEM_COLUMNS", "problem_rows"]
+__all__ = ["ACCURACY_COLUMNS", "PROBLEM_COLUMNS", "problem_rows"]
 
 PROBLEM_COLUMNS = (
     "protocol",
@@ -37,6 +38,9 @@ PROBLEM_COLUMNS = (
 )
 """The columns of :func:`problem_rows`."""
 
+ACCURACY_COLUMNS = {"rate_a_iid": "near_iid", "rate_a_ood": "near_ood"}
+"""Columns that follow where a run knows them, and the shares of points that they are made of."""
+
 
 def problem_rows(table: ResultTable) -> pd.DataFrame:
     """Return the results of a table problem by problem.
@@ -51,13 +55,25 @@ def problem_rows(table: ResultTable) -> pd.DataFrame:
         One row a method and problem with :data:`PROBLEM_COLUMNS`, sorted by problem. Rates and shares are
         over trials, a failed one being a miss whatever the table's rule; medians are over trials too, with R²
         minus and NMSE plus infinity for a failure, complexity and seconds over ``ok`` ones. ``formula`` is
-        that of the first trial, ``statuses`` counts them.
+        that of the first trial, ``statuses`` counts them. Where a run of the table knows the accuracy in
+        and around the support, :data:`ACCURACY_COLUMNS` follow: the share of trials with a right formula, a
+        failed one being a miss and one that does not know it left out.
     """
     scored = apply_rule(table.runs, "miss")
     rows = [
         _row(table, group) for _, group in scored.groupby(["problem", "source_kind", "method"], sort=True)
     ]
-    return pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS))
+    known = scored[[*ACCURACY_COLUMNS.values()]].notna().to_numpy().any()
+    return pd.DataFrame(rows, columns=[*PROBLEM_COLUMNS, *(ACCURACY_COLUMNS if known else ())])
+
+
+def _accuracy(group: pd.DataFrame, column: str) -> float:
+    """Return the share of trials whose formula is right at 95% of the points or more."""
+    near = group[column].to_numpy(np.float64)
+    ok = group["ok"].to_numpy(bool)
+    judged = ~np.isnan(near) | ~ok
+    right = (near >= RIGHT_SHARE) & ok
+    return float(right[judged].mean()) if judged.any() and not group["truth"].dropna().empty else np.nan
 
 
 def _row(table: ResultTable, group: pd.DataFrame) -> dict[str, object]:
@@ -90,6 +106,7 @@ def _row(table: ResultTable, group: pd.DataFrame) -> dict[str, object]:
         "median_seconds": group["seconds"].median(),
         "formula": first["formula"],
         "truth": truths.iloc[0] if judged else None,
+        **{name: _accuracy(group, column) for name, column in ACCURACY_COLUMNS.items()},
     }
 
 

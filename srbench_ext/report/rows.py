@@ -43,8 +43,14 @@ RAW_COLUMNS = (
     "formula",
     "truth",
     "curve",
+    "near_iid",
+    "near_ood",
 )
-"""The columns of :func:`raw_row`; ``parameters`` and ``curve`` are JSON text."""
+"""The columns of :func:`raw_row`.
+
+``parameters`` and ``curve`` are JSON text, ``near_iid`` and ``near_ood`` the shares of points of
+:class:`~srbench_ext.record.Accuracy`.
+"""
 
 
 def raw_row(record: Record) -> list[object]:
@@ -90,6 +96,8 @@ def raw_row(record: Record) -> list[object]:
         record.expression.infix if record.expression else None,
         record.truth,
         _curve(record),
+        record.accuracy.iid if record.accuracy else None,
+        record.accuracy.ood if record.accuracy else None,
     ]
 
 

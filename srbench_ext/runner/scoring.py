@@ -15,12 +15,14 @@ from srbench_ext.data import Problem, seed_of
 from srbench_ext.expression import Expression, complexity_simplified, recovered
 from srbench_ext.method import Candidate, Method
 from srbench_ext.method.candidate import predict_quietly
-from srbench_ext.record import Metrics, Record, RecoveryVerdicts
+from srbench_ext.record import Accuracy, Metrics, Record, RecoveryVerdicts
 
-__all__ = ["Rows", "score_fit", "score_recovery"]
+__all__ = ["ACCURACY_POINTS", "Rows", "score_accuracy", "score_fit", "score_recovery"]
 
 RECOVERY_SECONDS = 30.0
 SIMPLIFICATION_SECONDS = 10.0
+ACCURACY_POINTS = 10_000
+"""Fresh points for each of the two accuracies, as Biggio et al. (arXiv 2106.06427) drew them."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,6 +59,28 @@ def score_fit(record: Record, method: Method, train: Rows, test: Rows) -> Record
             replace(p, r2_test=r2_test(c)) for p, c in zip(record.curve, method.result_.curve, strict=True)
         ),
     )
+
+
+def score_accuracy(record: Record, method: Method, problem: Problem, test: Rows) -> Record:
+    """Add how much of the support, and of the support widened by its own length on both sides, is near.
+
+    Points are uniform on the box of the problem's inputs, or where none is listed on that of the test rows;
+    they are the same for every method and trial. Nothing is added where the truth is not known.
+    """
+    truth = problem.truth()
+    if truth is None:
+        return record
+    lows, highs = _box(problem, test)
+    lengths = highs - lows
+    rng = np.random.default_rng(seed_of("accuracy", problem.suite, problem.name))
+    shares = []
+    for low, high in ((lows, highs), (lows - lengths, highs + lengths)):
+        X = rng.uniform(low, high, (ACCURACY_POINTS, len(low)))
+        with np.errstate(all="ignore"):
+            y = np.asarray(truth.evaluate(X), dtype=np.float64)
+        predicted = method.predict(pd.DataFrame(X, columns=test.X.columns))
+        shares.append(metrics.near_share(y, predicted))
+    return replace(record, accuracy=Accuracy(*shares))
 
 
 def score_recovery(record: Record, expression: Expression | None, problem: Problem, test: Rows) -> Record:

@@ -24,7 +24,7 @@ from srbench_ext.record import FormulaText, FrontPoint, Record, RunSpec, Status,
 from srbench_ext.registry import create
 from srbench_ext.runner.environment import describe_environment
 from srbench_ext.runner.protocol import RunRules
-from srbench_ext.runner.scoring import Rows, score_fit, score_recovery
+from srbench_ext.runner.scoring import Rows, score_accuracy, score_fit, score_recovery
 from srbench_ext.runner.support import problem_of
 from srbench_ext.runner.tables import kept_table
 
@@ -129,6 +129,8 @@ def work(spec: RunSpec, cache: Path | None, channel: Channel, scratch: Path | No
     record = score_fit(record, method, prepared.train, prepared.test)
     channel.record(record)
     record = score_recovery(record, method.expression_, prepared.problem, prepared.test)
+    channel.record(record)
+    record = score_accuracy(record, method, prepared.problem, prepared.test)
     timings = {**record.timings, "score": time.monotonic() - scoring}
     channel.record(replace(record, timings=timings))
 

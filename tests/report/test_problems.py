@@ -3,9 +3,9 @@ import math
 import pandas as pd
 import pytest
 
-from srbench_ext.record import FormulaText, Metrics
+from srbench_ext.record import Accuracy, FormulaText, Metrics
 from srbench_ext.report import build_tables, load_published, load_records
-from srbench_ext.report.problems import PROBLEM_COLUMNS, problem_rows
+from srbench_ext.report.problems import ACCURACY_COLUMNS, PROBLEM_COLUMNS, problem_rows
 
 
 @pytest.fixture
@@ -44,3 +44,15 @@ def test_a_problem_without_truth_has_no_recovery(make_record, rows):
     assert pd.isna(row["rate_symbolic"])
     assert pd.isna(row["unknown_share"])
     assert row["truth"] is None
+
+
+def test_accuracies_follow_where_a_run_knows_them_with_failures_as_misses(make_record, rows):
+    found = rows(
+        make_record(accuracy=Accuracy(1.0, 0.949)),
+        make_record(trial=1, accuracy=Accuracy(0.95, 0.96)),
+        make_record(trial=2, status="crash"),
+        make_record(method="older"),
+    )
+    assert tuple(found.columns) == (*PROBLEM_COLUMNS, *ACCURACY_COLUMNS)
+    assert found.loc[0, ["rate_a_iid", "rate_a_ood"]].tolist() == [2 / 3, 1 / 3]
+    assert found.loc[1, ["rate_a_iid", "rate_a_ood"]].isna().all()

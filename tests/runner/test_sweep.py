@@ -81,5 +81,7 @@ def test_one_command_runs_a_sweep_and_writes_table_and_figure(tmp_path, monkeypa
     printed = json.loads(capsys.readouterr().out)
     assert printed["done"] == 2
     assert [row["value"] for row in printed["rows"]] == [2, 3]
+    records = [json.loads(path.read_text()) for path in (tmp_path / "records").glob("*.json")]
+    assert all(0.0 <= record["accuracy"]["ood"] <= 1.0 for record in records)
     for name in ("tables/sweep-n_alphas.csv", "tables/sweep-n_alphas.md", "figures/sweep-n_alphas.svg"):
         assert (tmp_path / name).stat().st_size > 0

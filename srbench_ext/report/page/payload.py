@@ -43,6 +43,8 @@ _PROBLEM_COLUMNS: Columns = {
     "statuses": ("status", "s"),
     "rate_r2_gt_0.99": ("R²>0.99", ".2f"),
     "rate_symbolic": ("symbolic", ".2f"),
+    "rate_a_iid": ("A_iid", ".2f"),
+    "rate_a_ood": ("A_ood", ".2f"),
     "median_r2": ("R²", ".6f"),
     "median_complexity": ("complexity", ".0f"),
     "median_seconds": ("seconds", ".2f"),

@@ -65,6 +65,7 @@ class Notebook:
                 "complexity_simplified": record.complexity_simplified,
                 "seconds": plain(record.seconds),
                 "recovery": asdict(record.recovery),
+                "near": asdict(record.accuracy) if record.accuracy else None,
                 "formula": _formula(record.expression, names),
                 "front": [_point(point, names) for point in record.front],
                 "curve": _curve(record),

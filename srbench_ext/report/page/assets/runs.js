@@ -20,6 +20,7 @@ function runDetail(run, data) {
     ["training R²", written(run.r2_train, "g")],
     ["test NMSE", written(run.nmse, "g")],
     ["recovered", run.status === "ok" ? `SRBench's rule: ${verdict(run.recovery.srbench)}; symbolic: ${verdict(run.recovery.symbolic)}; numeric: ${verdict(run.recovery.numeric)}` : null],
+    ["near the truth", run.near ? `${written(run.near.iid, ".3f")} of the points in the support, ${written(run.near.ood, ".3f")} in thrice its length` : null],
     ["complexity", run.complexity === null ? null : `${run.complexity} tokens` + (run.complexity_simplified === null ? "" : `, ${run.complexity_simplified} simplified`)],
     ["seconds", written(run.seconds, ".2f")],
   ]));
