@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -139,8 +139,9 @@ def sweep_figure(sweep: Sweep) -> Figure:
 
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
-    for index, (key, rows) in enumerate(sweep.rows.groupby(_SERIES, sort=True)):
-        method, suite, noise = key
+    series = _SERIES[:2] if sweep.parameter == "noise" else _SERIES
+    for index, (key, rows) in enumerate(sweep.rows.groupby(series, sort=True)):
+        method, suite, *levels = cast("tuple[Any, ...]", key)
         colour = COLOURS[index % len(COLOURS)]
         drawn = rows[np.isfinite(rows["median_seconds"].to_numpy(np.float64))]
         if drawn.empty:
@@ -156,7 +157,7 @@ def sweep_figure(sweep: Sweep) -> Figure:
             marker=MARKERS[index % len(MARKERS)],
             linewidth=1,
             elinewidth=0.6,
-            label=f"{method}, {suite}" + ("" if sweep.parameter == "noise" else f", noise {noise:g}"),
+            label=", ".join([method, suite, *(f"noise {level:g}" for level in levels)]),
         )
         for seconds, height, value in zip(drawn["median_seconds"], rate, drawn["value"], strict=True):
             axes.annotate(
@@ -167,8 +168,9 @@ def sweep_figure(sweep: Sweep) -> Figure:
     axes.set_ylabel("share of runs with R² > 0.99")
     axes.set_title(f"Sweep of {sweep.parameter}")
     axes.grid(alpha=0.25)
+    axes.margins(x=0.1)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="small")
+        figure.legend(loc="outside lower center", fontsize="small")
     return figure
 
 

@@ -56,6 +56,15 @@ def test_settings_of_the_protocol_are_read_from_their_own_fields(
     assert rows["value"].tolist() == values
 
 
+def test_levels_of_noise_are_one_line_and_suites_are_several(make_record, save_records):
+    records = [
+        make_record(suite=suite, noise=level) for suite in ("feynman", "strogatz") for level in (0.0, 0.1)
+    ]
+    axes = sweep_figure(read_sweep(save_records(records), "noise")).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["0", "0.1"] * 2
+    assert axes.get_legend_handles_labels()[1] == ["alpha, feynman", "alpha, strogatz"]
+
+
 def test_values_are_in_the_order_of_numbers_and_then_of_words(make_record, save_records):
     records = [make_record(parameters={"mode": value}) for value in ("b", "a", 10, 9)]
     assert read_sweep(save_records(records), "mode").rows["value"].tolist() == [9, 10, "a", "b"]
