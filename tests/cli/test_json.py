@@ -15,6 +15,7 @@ WITHOUT = {"train"}  # prints the trainer's log as it goes
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("SRBENCH_EXT_PMLB", raising=False)
 
     def run(*arguments, code=0):
         monkeypatch.setattr("sys.argv", ["srbench-ext", *map(str, arguments), "--json"])

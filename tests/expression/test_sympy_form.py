@@ -80,7 +80,7 @@ def test_values_agree_with_sympy_where_both_are_finite(e: Expression, seed: int)
 
 def _real(function: object, row: np.ndarray) -> float:
     value = function(*row.tolist())  # type: ignore[operator]
-    return value if isinstance(value, (int, float)) else np.nan
+    return float(value) if isinstance(value, (int, float)) else np.nan
 
 
 def test_reading_sympy_writes_short_formulas() -> None:
