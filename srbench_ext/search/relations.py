@@ -147,15 +147,19 @@ def _scaled(
     values: FloatArray, factor: Tokens, arguments: list[tuple[Tokens, FloatArray]]
 ) -> Iterator[Tokens]:
     for tokens, argument in arguments:
-        typical = float(np.median(np.abs(argument)))
+        typical = float(np.median(np.abs(argument))) or float(np.abs(argument).max())
         for name, function, sizes in _SCALED:
             best = (0.0, 0.0, 0.0)
             for c in (size / typical for size in sizes):
                 f = function(c * argument)
                 spread = f - f.mean()
                 along, square = float(spread @ values), float(spread @ spread)
-                if along and along**2 > best[0] * square:
-                    best = (along**2 / square, c, float(values.mean()) * square / along - float(f.mean()))
+                if square and along * along > best[0] * square:
+                    best = (
+                        along * along / square,
+                        c,
+                        float(values.mean()) * square / along - float(f.mean()),
+                    )
             if best[0] and math.isfinite(sum(best)):
                 inner = ("add", best[2], name, "mul", best[1], *tokens)
                 yield ("mul", *factor, *inner) if factor else inner

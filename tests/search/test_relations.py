@@ -5,6 +5,7 @@ import pytest
 
 from srbench_ext.expression import Expression
 from srbench_ext.search import Archive, loosened, sparse_relations
+from srbench_ext.search.relations import scaled_functions
 
 LAWS = {
     "a pair": lambda a, b: 2.5 * a * np.sin(b) + 0.3 * b**2 + 1.0,
@@ -90,3 +91,13 @@ def test_loosened_formulas_have_a_factor_in_every_function():
     assert loosened(("add", "exp", "x0", "sin", "mul", 0.5, "x1")) == (
         *("add", "exp", "mul", 1.0, "x0", "sin", "mul", 0.5, "x1"),
     )
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+@pytest.mark.parametrize("column", [0.0, 1.0, 1e-200, 1e200])
+def test_functions_of_columns_that_are_mostly_zero_or_huge_are_finite_formulas(scale, column):
+    draw = np.random.default_rng(0)
+    Z = np.where(draw.random((60, 2)) < 0.3, draw.normal(size=(60, 2)), column)
+    t = scale * (draw.normal(size=60) + (Z[:, 0] > 0.5))
+    for tokens in scaled_functions(Z, t):
+        assert all(np.isfinite(token) for token in tokens if isinstance(token, float))
