@@ -273,11 +273,12 @@ class Equate(Method):
 
 
 def token_weight(n_rows: int) -> float:
-    """Return what a token has to save of log10 of the error: Schwarz's ln(n) / n, between 0.001 and 0.01.
+    """Return what a token has to save of log10 of the error: Schwarz's ln(n) / n, between 0.001 and 0.05.
 
-    Of many rows a small part of the error is told from chance, so that a term that saves it may stay.
+    Of many rows a small part of the error is told from chance, so that a term that saves it may stay; of few
+    rows a long formula fits much by chance.
     """
-    return min(0.01, max(0.001, math.log(n_rows) / n_rows / math.log(10.0)))
+    return min(0.05, max(0.001, math.log(n_rows) / n_rows / math.log(10.0)))
 
 
 class _Session:
