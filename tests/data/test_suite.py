@@ -1,6 +1,7 @@
 import csv
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,16 @@ import pytest
 from srbench_ext.data import load_suite, read_suite, seed_of, select, suite_names, suites
 from srbench_ext.errors import ConfigError, UnknownNameError
 
-SIZES = {"feynman": 119, "strogatz": 14, "black-box": 57, "black-box-122": 122, "feynman-40": 40, "quick": 40}
+SIZES = {
+    "feynman": 119,
+    "strogatz": 14,
+    "black-box": 57,
+    "black-box-122": 122,
+    "feynman-40": 40,
+    "quick": 40,
+    "first-principles": 12,
+    "srbench-2025-black-box": 12,
+}
 MINIMAL = 'title = "T"\nsummary = "S"\n'
 
 
@@ -80,6 +90,12 @@ def test_black_box_is_the_numeric_part_of_the_122() -> None:
         p.name for p in load_suite("black-box-122").problems if p.n_features <= 10 and not p.n_categorical
     ]
     assert [p.name for p in load_suite("black-box").problems] == by_rule
+
+
+def test_the_tables_of_srbench_2025_are_those_of_the_122() -> None:
+    of_the_122 = {p.name: p for p in load_suite("black-box-122").problems}
+    for problem in load_suite("srbench-2025-black-box").problems:
+        assert replace(of_the_122[problem.name], suite=problem.suite) == problem
 
 
 def test_62_of_the_122_are_friedman_functions() -> None:

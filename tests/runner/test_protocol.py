@@ -20,7 +20,7 @@ max_seconds = 1
 
 
 def test_every_shipped_protocol_reads():
-    assert {"quick", "e2e", "srbench-2021"} <= set(protocol_names())
+    assert {"quick", "e2e", "srbench-2021", "srbench-2025"} <= set(protocol_names())
     for name in protocol_names():
         assert load_protocol(name).name == name
 
@@ -38,12 +38,24 @@ def test_the_protocols_are_those_of_their_description():
     assert srbench.rules.max_test_rows is None
 
 
+def test_srbench_2025_has_thirty_seeds_that_begin_with_those_of_2021():
+    old, new = load_protocol("srbench-2021"), load_protocol("srbench-2025")
+    assert new.suites == ("srbench-2025-black-box", "first-principles")
+    assert new.trials == len(set(new.rules.split_seeds)) == 30
+    assert new.rules.split_seeds[:10] == old.rules.split_seeds
+    assert (new.noise, new.noise_without_truth) == ((0.0,), (0.0,))
+    assert (new.rules.max_seconds, new.rules.n_rows, new.rules.replacement) == (3600.0, 40_000, False)
+    assert new.rules.standardise_without_truth
+    assert new.rules.memory_gb * 2**10 == 10_000
+
+
 def test_published_hashes_do_not_change():
-    hashes = {name: load_protocol(name).rules.hash for name in ("quick", "e2e", "srbench-2021")}
+    hashes = {name: load_protocol(name).rules.hash for name in protocol_names()}
     assert hashes == {
         "quick": "c999050f5fee8fea",
         "e2e": "0ee9e5d6435f5db1",
         "srbench-2021": "8c9b2053c070c780",
+        "srbench-2025": "14dce63b4ab25537",
     }
 
 
