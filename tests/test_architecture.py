@@ -25,12 +25,12 @@ FLOORS = {
     "method": 5,
     "record": 5,
     "shards": 5.5,  # files of many records
+    "latent": 5.5,  # latent spaces and their search, which several plugins share
     "methods": 6,
     "registry": 7,
     "interop": 7.5,  # SRBench's method folders and result files
     "runner": 8,
     "report": 8,
-    "latent": 8,
     "inventory": 8,
     "in_domain": 8,
     "testing": 8,

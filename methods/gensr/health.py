@@ -18,7 +18,7 @@ from torch import Tensor
 from srbench_ext.corpus import Corpus, benchmark_audit, load_mixture
 from srbench_ext.models.batches import Batch, BatchPlan, Pools
 from srbench_ext.models.checkpoint import load_weights
-from srbench_ext.models.decoding import Grammar
+from srbench_ext.models.latent import free_greedy, validity
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.pretrained import TensorBatch
 from srbench_ext.models.training import VALIDATION_SEED
@@ -26,7 +26,7 @@ from srbench_ext.models.training import VALIDATION_SEED
 from .method import WEIGHTS
 from .model import GenSRNet, build, divergence
 
-__all__ = ["Health", "free_greedy", "measure", "validity"]
+__all__ = ["Health", "measure"]
 
 FloatArray = NDArray[np.float64]
 
@@ -127,35 +127,6 @@ def _of_batch(net: GenSRNet, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Floa
         for formula, a, b in zip(wanted, from_prior, from_posterior, strict=True)
     ]
     return prior.mean, posterior.mean, divergence(posterior, prior), np.array(judged, np.float64)
-
-
-@torch.no_grad()
-def free_greedy(net: GenSRNet, z: Tensor, max_tokens: int = 40) -> list[list[str]]:
-    """Return the most likely tokens from latent points (B, L) without a grammar, up to the end token."""
-    keys = net.memory_keys(net.memory_of(z))
-    ids = torch.full((len(z), 1), net.vocabulary.ids["<skeleton>"])
-    written: list[Tensor] = []
-    past = None
-    for _ in range(max_tokens + 1):
-        logits, past = net.decode(ids, keys, past)
-        ids = logits[:, -1].argmax(-1, keepdim=True)
-        written.append(ids)
-        if bool((torch.cat(written, 1) == net.vocabulary.eos).any(1).all()):
-            break
-    else:
-        written.append(torch.full_like(ids, net.vocabulary.pad))  # never ended: not a formula
-    return [net.vocabulary.decode(row) for row in torch.cat(written, 1).numpy()]
-
-
-def validity(net: GenSRNet, tokens: list[str], n_variables: int) -> bool:
-    """Return whether tokens are one whole skeleton over the first ``n_variables`` columns."""
-    grammar = Grammar(net.vocabulary, "<skeleton>", n_variables, max_tokens=60, max_constants=60)
-    state = np.array([[1, 0, 0, 0]], np.int64)
-    for token in net.vocabulary.encode(tokens):
-        if not grammar.allowed(state)[0, token]:
-            return False
-        state = grammar.advance(state, np.array([token]))
-    return bool(state[0, 0] == 0)
 
 
 def _n_variables(formula: list[str]) -> int:

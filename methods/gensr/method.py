@@ -2,171 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
-from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from srbench_ext.method import Candidate, Limits, Method, SearchRun
-from srbench_ext.models.checkpoint import load_weights, read_card
-from srbench_ext.models.precision import one_thread
-from srbench_ext.models.tokens import MAX_VARIABLES
-from srbench_ext.search import Archive, refined_front
+from srbench_ext.latent.method import LatentMethod
 
 from .model import build
-from .scoring import Duplicates, Fitness
-from .search import LatentSearch, OptimiserName, Scale, Settings
-from .space import LatentSpace
 
 __all__ = ["WEIGHTS", "GenSR"]
 
-FloatArray = NDArray[np.float64]
 WEIGHTS = Path(__file__).parent / "weights" / "gensr.safetensors"
 """The weights that ship."""
 
 
-class GenSR(Method):
+class GenSR(LatentMethod):
     """Conditional variational autoencoder of formulas with a search of its latent space.
 
-    Parameters
-    ----------
-    max_seconds, random_state
-        As for every method.
-    optimiser : {"separable", "full", "released", "random", "none"}
-        CMA-ES with a diagonal or a full covariance, the released evolution strategy, random
-        perturbations, or the prior means of ``n_bags`` bags alone.
-    population, parents : int
-        Points of a generation, and (``released``) those that make the next mean.
-    step_size : float
-        First step size, in units of ``scale`` (``released``: of the scaled prior variance).
-    scale : {"prior", "unit"}
-        Size of perturbations: the deviation of the prior and between bags, or one.
-    kept_dimensions : int or None
-        ``released``: dimensions that the search moves in, those of largest variance; None for all.
-    bag_size, n_bags, n_noisy, n_perturbed : int
-        The first population; see :func:`srbench_ext.methods.gensr.space.localise`.
-    n_samples, temperature : int, float
-        Sequences decoded from a point; at temperature 0 the most likely tokens, once.
-    fitness, duplicates, tokens_per_unit
-        See :class:`srbench_ext.methods.gensr.scoring.Scorer`.
-    patience : int
-        Generations without a better formula after which the search starts again from fresh bags; 0
-        never does.
-    max_generations, max_decodes : int or None
-        Limits of the search besides the time.
-    stop_r2, stop_generation : float or None, int
-        The search ends where the best formula's R² on the rows of the fit exceeds ``stop_r2``; before
-        generation ``stop_generation`` it must exceed 0.99.
-    max_fit_rows : int
-        Rows that constants are fitted on in the search.
-    weights : str or None
-        Another weights file than the one that ships.
+    The parameters are those of :class:`srbench_ext.latent.method.LatentMethod`.
     """
 
     name = "gensr"
     version = "1"
-    max_features = MAX_VARIABLES
-    limits: ClassVar[Limits] = {
-        "population": (4, None),
-        "parents": (1, None),
-        "step_size": (0.0, None),
-        "kept_dimensions": (1, None),
-        "bag_size": (1, None),
-        "n_bags": (1, None),
-        "n_noisy": (0, None),
-        "n_perturbed": (0, None),
-        "n_samples": (1, None),
-        "temperature": (0.0, 100.0),
-        "tokens_per_unit": (1.0, None),
-        "patience": (0, None),
-        "max_generations": (0, None),
-        "max_decodes": (1, None),
-        "stop_r2": (0.0, 1.0),
-        "stop_generation": (0, None),
-        "max_fit_rows": (1, None),
-    }
-
-    def __init__(
-        self,
-        *,
-        max_seconds: float = 60.0,
-        random_state: int = 0,
-        optimiser: OptimiserName = "separable",
-        population: int = 64,
-        parents: int = 16,
-        step_size: float = 1.0,
-        scale: Scale = "prior",
-        kept_dimensions: int | None = None,
-        bag_size: int = 64,
-        n_bags: int = 16,
-        n_noisy: int = 16,
-        n_perturbed: int = 32,
-        n_samples: int = 4,
-        temperature: float = 1.0,
-        fitness: Fitness = "log",
-        duplicates: Duplicates = "cached",
-        tokens_per_unit: float = 400.0,
-        patience: int = 15,
-        max_generations: int | None = None,
-        max_decodes: int | None = None,
-        stop_r2: float | None = None,
-        stop_generation: int = 0,
-        max_fit_rows: int = 300,
-        weights: str | None = None,
-    ) -> None:
-        super().__init__(max_seconds=max_seconds, random_state=random_state)
-        self.optimiser = optimiser
-        self.population = population
-        self.parents = parents
-        self.step_size = step_size
-        self.scale = scale
-        self.kept_dimensions = kept_dimensions
-        self.bag_size = bag_size
-        self.n_bags = n_bags
-        self.n_noisy = n_noisy
-        self.n_perturbed = n_perturbed
-        self.n_samples = n_samples
-        self.temperature = temperature
-        self.fitness = fitness
-        self.duplicates = duplicates
-        self.tokens_per_unit = tokens_per_unit
-        self.patience = patience
-        self.max_generations = max_generations
-        self.max_decodes = max_decodes
-        self.stop_r2 = stop_r2
-        self.stop_generation = stop_generation
-        self.max_fit_rows = max_fit_rows
-        self.weights = weights
-
-    @property
-    def weights_sha256(self) -> str | None:
-        """The sha256 of the weights."""
-        return str(read_card(self._weights_path)["sha256"])
-
-    @property
-    def _weights_path(self) -> Path:
-        return WEIGHTS if self.weights is None else Path(self.weights)
-
-    def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
-        """Yield every better formula, and at the end the front fitted on all rows and snapped."""
-        settings = Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
-        with one_thread():
-            with run.phase("load"):
-                net, card = load_weights(self._weights_path, build)
-            began = card.get("started_from", {}).get("examples", 0)
-            run.note("weights_examples", card["examples"] + began)
-            archive = Archive(X, y, run.rng, max_fit_rows=self.max_fit_rows)
-            space = LatentSpace(net, X.shape[1], run.rng)
-            deadline = run.deadline - min(0.05 * self.max_seconds, 3.0) - 0.1
-            latent = LatentSearch(settings, space, archive, (X, y), run, deadline)
-            for entry in latent.generations():
-                yield Candidate(entry.expression, source=entry.origin)
-            latent.conclude()
-            with run.phase("refine"):
-                for expression, entry, step in refined_front(
-                    archive, X, y, run.rng, deadline=run.deadline - 0.05
-                ):
-                    yield Candidate(expression, source=f"{entry.origin}, {step}")
+    shipped = WEIGHTS
+    build = staticmethod(build)

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from srbench_ext.errors import WeightsError
 from srbench_ext.models.foundation import Foundation, FoundationConfig
+from srbench_ext.models.latent import LatentNet
 from srbench_ext.models.pretrained import LENGTHS, TensorBatch, token_losses, tokens_by_length
 
 __all__ = ["Gaussian", "GenSRConfig", "GenSRNet", "build", "divergence"]
@@ -25,9 +25,6 @@ LARGEST_LOG_VARIANCE = 8.0
 
 FIRST_LOG_VARIANCE = -3.0
 """Of both branches when training begins: narrow beside means of unit variance."""
-
-SMALLEST_COMPONENT = 0.003
-"""Principal components are scaled to one, smaller ones than this share of the first by that share alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ def divergence(posterior: Gaussian, prior: Gaussian) -> Tensor:
     return 0.5 * (distance + difference.exp() - difference - 1.0)
 
 
-class GenSRNet(Foundation):
+class GenSRNet(LatentNet):
     """Conditional variational autoencoder of skeletons.
 
     Parameters
@@ -105,18 +102,14 @@ class GenSRNet(Foundation):
         self.of_formula = nn.Parameter(torch.zeros(c.width))
         self.prior = nn.Linear(c.memory_length * c.width, 2 * c.latent)
         self.posterior = nn.Linear(c.memory_length * c.width, 2 * c.latent)
-        self.expand = nn.Linear(c.latent, c.slots * c.width)
-        self.slot_norm = nn.LayerNorm(c.width)
-        self.refine = nn.Linear(c.width, c.width)
+        self._make_mapper(c.latent, c.slots)
         self._initialise_bottleneck()
 
     def _initialise_bottleneck(self) -> None:
         nn.init.normal_(self.of_formula, std=0.02)
-        for layer in (self.prior, self.expand):
-            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-            nn.init.zeros_(layer.bias)
-        nn.init.zeros_(self.refine.weight)
-        nn.init.zeros_(self.refine.bias)
+        nn.init.normal_(self.prior.weight, std=self.prior.in_features**-0.5)
+        nn.init.zeros_(self.prior.bias)
+        self._initialise_mapper()
         self._narrow()
 
     def _narrow(self) -> None:
@@ -126,40 +119,9 @@ class GenSRNet(Foundation):
             self.prior.bias[self.config.latent :] = FIRST_LOG_VARIANCE
         self.posterior.load_state_dict(self.prior.state_dict())
 
-    @torch.no_grad()
     def start_from(self, foundation: Foundation, features: Tensor) -> None:
-        """Take over a foundation model, with its memory's principal components as the latent space.
-
-        Parameters
-        ----------
-        foundation : Foundation
-            Of the same width, layers and memory length.
-        features : Tensor of shape (K, N, F)
-            Points of more examples than the latent space has dimensions.
-
-        Raises
-        ------
-        WeightsError
-            If the foundation model has other sizes or other layers.
-        """
-        c = self.config
-        state, given = self.state_dict(), foundation.state_dict()
-        unfit = sorted(k for k, v in given.items() if k not in state or state[k].shape != v.shape)
-        if unfit or c.slots != c.memory_length:
-            raise WeightsError(
-                f"The foundation model does not fit GenSR's network: {unfit[:3] or 'number of slots'}. "
-                "Use one of the same width, layers, memory length and vocabulary."
-            )
-        self.load_state_dict({**state, **given})
-        memory = foundation.encode(features).flatten(1)
-        centre = memory.mean(0)
-        _, sizes, components = torch.linalg.svd(memory - centre, full_matrices=False)
-        sizes = (sizes[: c.latent] / len(memory) ** 0.5).clamp(min=SMALLEST_COMPONENT * sizes[0])
-        directions = components[: c.latent]  # (L, M * D)
-        self.prior.weight[: c.latent] = directions / sizes[:, None]
-        self.prior.bias[: c.latent] = -(directions @ centre) / sizes
-        self.expand.weight.copy_((directions * sizes[:, None]).T)
-        self.expand.bias.copy_(centre)
+        """Take over a foundation model; see :meth:`srbench_ext.models.latent.LatentNet.take_over`."""
+        self.take_over(foundation, features, self.prior)
         self._narrow()
 
     # ---------------------------------------------------------------- encoder
@@ -169,6 +131,10 @@ class GenSRNet(Foundation):
         for block in self.point_blocks:
             x, _ = block(x)
         return self._gaussian(self.prior, self._pooled(x, None)[:, 0])
+
+    def place(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance (B, L) of the prior of points (B, N, F)."""
+        return self.prior_of(features)
 
     def both_of(self, features: Tensor, ids: Tensor) -> tuple[Gaussian, Gaussian]:
         """Return prior and posterior of points (B, N, F) and formulas (B, T), padded."""
@@ -208,11 +174,6 @@ class GenSRNet(Foundation):
         return Gaussian(mean, log_variance.clamp(-LARGEST_LOG_VARIANCE, LARGEST_LOG_VARIANCE))
 
     # ---------------------------------------------------------------- decoder
-    def memory_of(self, z: Tensor) -> Tensor:
-        """Return the memory (B, S, D) that the decoder attends to, of latent points (B, L)."""
-        slots = self.expand(z).view(len(z), self.config.slots, -1)
-        return slots + self.refine(nn.functional.gelu(self.slot_norm(slots)))  # type: ignore[no-any-return]
-
     def encode(self, features: Tensor) -> Tensor:
         """Return the memory (B, S, D) of the prior mean of points (B, N, F)."""
         return self.memory_of(self.prior_of(features).mean)

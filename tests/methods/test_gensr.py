@@ -10,24 +10,25 @@ import torch
 
 from srbench_ext.corpus import Audit, Corpus, load_mixture
 from srbench_ext.errors import ConfigError, InputError, WeightsError
-from srbench_ext.method import SearchRun
-from srbench_ext.methods.gensr import train
-from srbench_ext.methods.gensr.health import Health, free_greedy, measure, validity
-from srbench_ext.methods.gensr.method import WEIGHTS
-from srbench_ext.methods.gensr.model import Gaussian, GenSRConfig, GenSRNet, build, divergence
-from srbench_ext.methods.gensr.optimisers import (
+from srbench_ext.latent import localise
+from srbench_ext.latent.optimisers import (
     CovarianceStrategy,
     DiagonalStrategy,
     RandomSearch,
     prior_shape,
 )
-from srbench_ext.methods.gensr.scoring import Scorer, released_fitness
-from srbench_ext.methods.gensr.search import LatentSearch, Settings
-from srbench_ext.methods.gensr.space import LatentSpace, localise
+from srbench_ext.latent.scoring import Scorer, released_fitness
+from srbench_ext.latent.search import LatentSearch, Settings
+from srbench_ext.method import SearchRun
+from srbench_ext.methods.gensr import train
+from srbench_ext.methods.gensr.health import Health, measure
+from srbench_ext.methods.gensr.method import WEIGHTS
+from srbench_ext.methods.gensr.model import Gaussian, GenSRConfig, GenSRNet, build, divergence
 from srbench_ext.models.batches import BatchPlan, Pools
 from srbench_ext.models.checkpoint import load_foundation, load_weights
 from srbench_ext.models.encoders import POINT_FEATURES
 from srbench_ext.models.foundation import Foundation, FoundationConfig
+from srbench_ext.models.latent import NetworkSpace, free_greedy, validity
 from srbench_ext.models.pretrained import TensorBatch
 from srbench_ext.models.training import Trainer, TrainingConfig
 from srbench_ext.registry import create
@@ -182,7 +183,7 @@ def test_it_starts_from_a_foundation_model_of_its_size() -> None:
 
 
 def test_a_foundation_model_of_another_size_is_refused() -> None:
-    with pytest.raises(WeightsError, match="does not fit GenSR's network"):
+    with pytest.raises(WeightsError, match="does not fit GenSRNet"):
         tiny().start_from(
             Foundation(FoundationConfig(**{**SIZES, "width": 8})), torch.randn(9, 7, POINT_FEATURES)
         )
@@ -309,8 +310,8 @@ def test_equal_seeds_give_equal_strategies() -> None:
 
 
 # ---------------------------------------------------------------- latent space
-def latent_space(net: GenSRNet | None = None) -> LatentSpace:
-    return LatentSpace(net or tiny(), 2, np.random.default_rng(0))
+def latent_space(net: GenSRNet | None = None) -> NetworkSpace:
+    return NetworkSpace(net or tiny(), 2, np.random.default_rng(0))
 
 
 def test_a_point_decodes_alike_alone_and_among_others() -> None:

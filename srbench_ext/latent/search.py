@@ -10,12 +10,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from srbench_ext.latent.optimisers import (
+    CovarianceStrategy,
+    DiagonalStrategy,
+    Optimiser,
+    RandomSearch,
+    prior_shape,
+)
+from srbench_ext.latent.scoring import Duplicates, Fitness, Scorer
+from srbench_ext.latent.space import LatentSpace, Start, localise
 from srbench_ext.method import SearchRun
 from srbench_ext.search import Archive, Entry
-
-from .optimisers import CovarianceStrategy, DiagonalStrategy, Optimiser, RandomSearch, prior_shape
-from .scoring import Duplicates, Fitness, Scorer
-from .space import LatentSpace, Start, localise
 
 __all__ = ["LatentSearch", "OptimiserName", "Scale", "Settings"]
 
@@ -29,7 +34,7 @@ EARLY_R2 = 0.99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Parameters of the search; :class:`srbench_ext.methods.gensr.method.GenSR` says what they mean."""
+    """Parameters of the search, as in :class:`srbench_ext.latent.method.LatentMethod`."""
 
     optimiser: OptimiserName
     population: int

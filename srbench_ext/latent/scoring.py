@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from srbench_ext.latent.space import Formula
 from srbench_ext.search import Archive, Entry
 
 __all__ = ["Duplicates", "Fitness", "Scorer", "released_fitness"]
 
 FloatArray = NDArray[np.float64]
-Formula = tuple[str, ...]
 Fitness = Literal["log", "r2"]
 Duplicates = Literal["cached", "zero"]
 
