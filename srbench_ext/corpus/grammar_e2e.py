@@ -19,18 +19,27 @@ _UNARIES = Weighted(
 )
 
 
-def draw_e2e(rng: random.Random, n_variables: int) -> Node:
+def draw_e2e(rng: random.Random, n_variables: int, unaries: Weighted[str] = _UNARIES) -> Node:
     """Draw a tree of E2E's generator (arXiv 2204.10532, released defaults).
 
     Uniform binary shape of d - 1 to d + 3 joins by +, - or x, up to 4 unaries on subtrees of at
     most 5 tokens, and the reduced scheme of affine constants.
+
+    Parameters
+    ----------
+    rng : random.Random
+        Source of all draws.
+    n_variables : int
+        How many variables the formula has.
+    unaries : Weighted of str
+        The unary operators; the released weights by default.
     """
     joins = n_variables - 1 + rng.randint(0, 4)
     leaves = [f"x{i}" for i in range(n_variables)]
     leaves += [f"x{rng.randrange(n_variables)}" for _ in range(joins + 1 - n_variables)]
     rng.shuffle(leaves)
     node = _binary_tree(rng, leaves)
-    node = _add_unaries(rng, node, rng.randint(0, 4))
+    node = _add_unaries(rng, node, rng.randint(0, 4), unaries)
     return ("add", _constant(rng), _affine(rng, node))
 
 
@@ -58,7 +67,7 @@ def _size(node: Node) -> int:
     return 1 + sum(_size(child) for child in node[1:]) if isinstance(node, tuple) else 1
 
 
-def _add_unaries(rng: random.Random, node: Node, count: int) -> Node:
+def _add_unaries(rng: random.Random, node: Node, count: int, unaries: Weighted[str]) -> Node:
     places: list[tuple[int, ...]] = []
 
     def visit(at: Node, path: tuple[int, ...]) -> None:
@@ -74,7 +83,7 @@ def _add_unaries(rng: random.Random, node: Node, count: int) -> Node:
     def build(at: Node, path: tuple[int, ...]) -> Node:
         if isinstance(at, tuple):
             at = (at[0], *(build(child, (*path, i)) for i, child in enumerate(at[1:], start=1)))
-        return (_UNARIES.draw(rng), at) if path in chosen else at
+        return (unaries.draw(rng), at) if path in chosen else at
 
     return build(node, ())
 
