@@ -34,17 +34,21 @@ class LatentMethod(Method):
     ----------
     max_seconds, random_state
         As for every method.
-    optimiser : {"separable", "full", "released", "random", "none"}
-        CMA-ES with a diagonal or a full covariance, the released evolution strategy, random
-        perturbations, or the prior means of ``n_bags`` bags alone.
+    optimiser : {"separable-cma", "cma", "grey-wolf", "official-es", "random", "none"}
+        CMA-ES with a diagonal or a full covariance, SNIP's grey wolves, GenSR's evolution strategy as
+        released, random perturbations, or the means of ``n_bags`` bags alone. Any of them searches any
+        latent space.
     population, parents : int
-        Points of a generation, and (``released``) those that make the next mean.
+        Points of a generation, and (``official-es``) those that make the next mean.
     step_size : float
-        First step size, in units of ``scale`` (``released``: of the scaled prior variance).
+        First step size of CMA-ES, in units of ``scale`` (``official-es``: of the scaled prior variance).
     scale : {"prior", "unit"}
         Size of perturbations: the deviation of the prior and between bags, or one.
     kept_dimensions : int or None
-        ``released``: dimensions that the search moves in, those of largest variance; None for all.
+        ``official-es``: dimensions that the search moves in, those of largest variance; None for all.
+    cooling : int
+        ``grey-wolf``: generations over which the steps shrink to nothing (SNIP: 80); then the search starts
+        again.
     bag_size, n_bags, n_noisy, n_perturbed : int
         The first population; see :func:`srbench_ext.latent.space.localise`.
     n_samples, temperature : int, float
@@ -77,6 +81,7 @@ class LatentMethod(Method):
         "parents": (1, None),
         "step_size": (0.0, None),
         "kept_dimensions": (1, None),
+        "cooling": (1, None),
         "bag_size": (1, None),
         "n_bags": (1, None),
         "n_noisy": (0, None),
@@ -97,12 +102,13 @@ class LatentMethod(Method):
         *,
         max_seconds: float = 60.0,
         random_state: int = 0,
-        optimiser: OptimiserName = "separable",
+        optimiser: OptimiserName = "separable-cma",
         population: int = 64,
         parents: int = 16,
         step_size: float = 1.0,
         scale: Scale = "prior",
         kept_dimensions: int | None = None,
+        cooling: int = 30,
         bag_size: int = 64,
         n_bags: int = 16,
         n_noisy: int = 16,
@@ -127,6 +133,7 @@ class LatentMethod(Method):
         self.step_size = step_size
         self.scale = scale
         self.kept_dimensions = kept_dimensions
+        self.cooling = cooling
         self.bag_size = bag_size
         self.n_bags = n_bags
         self.n_noisy = n_noisy

@@ -19,13 +19,14 @@ from srbench_ext.latent.optimisers import (
 )
 from srbench_ext.latent.scoring import Duplicates, Fitness, Scorer
 from srbench_ext.latent.space import LatentSpace, Start, localise
+from srbench_ext.latent.wolves import GreyWolves
 from srbench_ext.method import SearchRun
 from srbench_ext.search import Archive, Entry
 
 __all__ = ["LatentSearch", "OptimiserName", "Scale", "Settings"]
 
 FloatArray = NDArray[np.float64]
-OptimiserName = Literal["separable", "full", "released", "random", "none"]
+OptimiserName = Literal["separable-cma", "cma", "grey-wolf", "official-es", "random", "none"]
 Scale = Literal["prior", "unit"]
 
 EARLY_R2 = 0.99
@@ -42,6 +43,7 @@ class Settings:
     step_size: float
     scale: Scale
     kept_dimensions: int | None
+    cooling: int
     bag_size: int
     n_bags: int
     n_noisy: int
@@ -163,9 +165,9 @@ class LatentSearch:
         )
 
     def _optimiser(self, start: Start, scores: FloatArray) -> Optimiser:
-        """Return the optimiser; all but the released one start at the best point of the first population."""
+        """Return the optimiser, which starts at the best of the first population or with all of it."""
         settings, rng = self.settings, self.run.rng
-        if settings.optimiser == "released":
+        if settings.optimiser == "official-es":
             shape = prior_shape(start.log_variances, scores, settings.parents)
             released = DiagonalStrategy(
                 start.mean,
@@ -178,6 +180,8 @@ class LatentSearch:
             )
             released.tell(start.points, scores)
             return released
+        if settings.optimiser == "grey-wolf":
+            return GreyWolves(start.points, scores, settings.population, settings.cooling, rng)
         centre = start.points[int(np.argmin(scores))]
         if settings.optimiser == "random":
             return RandomSearch(centre, start.deviation, settings.population, rng)
@@ -187,7 +191,7 @@ class LatentSearch:
             settings.population,
             settings.step_size,
             rng,
-            separable=settings.optimiser == "separable",
+            separable=settings.optimiser == "separable-cma",
         )
 
     def _try(

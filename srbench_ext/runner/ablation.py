@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Ablation:
     trials : int
     noise : tuple of float
     rows : tuple of AblationRow
+    parameters : mapping
+        Of every row alike, such as a number of decodes; optional.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Ablation:
     trials: int
     noise: tuple[float, ...]
     rows: tuple[AblationRow, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(
         self,
@@ -68,6 +71,7 @@ class Ablation:
             trials=self.trials if trials is None else trials,
             only=only,
             max_seconds=self.max_seconds if max_seconds is None else max_seconds,
+            parameters=self.parameters,
             cache=cache,
         )
 
@@ -110,6 +114,7 @@ def read_ablation(text: str, name: str) -> Ablation:
             trials=int(table["trials"]),
             noise=tuple(map(float, table["noise"])),
             rows=rows,
+            parameters=dict(table.get("parameters", {})),
         )
     except KeyError as error:
         raise ConfigError(f"{name} lacks the key {error}. Add it.") from error

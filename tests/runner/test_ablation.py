@@ -51,6 +51,21 @@ def test_seconds_and_trials_can_be_given_in_place_of_the_files():
     assert {spec.max_seconds for spec in specs} == {3.0}
 
 
+WITH_PARAMETERS = TEXT.replace("[[rows]]", "[parameters]\nmax_tokens = 20\n[[rows]]", 1)
+
+
+def test_parameters_hold_for_every_row():
+    specs = read_ablation(WITH_PARAMETERS.replace("linear", "evolve@probes"), "small").plan(
+        only="strogatz_lv1"
+    )
+    assert [spec.parameters["max_tokens"] for spec in specs] == [20, 20]
+
+
+def test_a_parameter_that_a_row_lacks_is_named():
+    with pytest.raises(UnknownNameError, match="max_tokens"):
+        read_ablation(WITH_PARAMETERS, "small").plan(only="strogatz_lv1")
+
+
 def test_a_method_without_an_ablation_is_told_what_to_add():
     with pytest.raises(ConfigError, match=r"'linear' has no ablation: ablation\.toml"):
         load_ablation("linear")
@@ -62,6 +77,7 @@ def test_a_method_without_an_ablation_is_told_what_to_add():
         ('title = "Small"', 'titel = "Small"', "small: .*titel"),
         ('what = "a line"', 'why = "a line"', "why"),
         ("trials = 1", 'trials = "x"', "wrong type"),
+        ("trials = 1\n", "trials = 1\nparameters = 3\n", "wrong type"),
         ("trials = 1\n", "", "lacks the key 'trials'"),
         ('protocol = "quick"', "protocol = ", "not TOML"),
     ],

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from srbench_ext.latent import LatentSpace, TableEncoder
+from srbench_ext.latent.search import LatentSearch, Settings
+from srbench_ext.method import SearchRun
+from srbench_ext.search import Archive
+
+from .toy import LAW, ToySpace, product
+
+SETTINGS = Settings(
+    optimiser="separable-cma",
+    population=12,
+    parents=4,
+    step_size=1.0,
+    scale="prior",
+    kept_dimensions=None,
+    cooling=30,
+    bag_size=64,
+    n_bags=2,
+    n_noisy=2,
+    n_perturbed=4,
+    n_samples=1,
+    temperature=1.0,
+    fitness="log",
+    duplicates="cached",
+    tokens_per_unit=400.0,
+    patience=15,
+    max_generations=3,
+    max_decodes=None,
+    stop_r2=None,
+    stop_generation=0,
+)
+
+
+def searched(**changes: object) -> tuple[LatentSearch, SearchRun]:
+    X, y = product(noise=1.0)
+    run = SearchRun(np.random.default_rng(4), ("x0", "x1"), 20.0)
+    archive = Archive(X, y, run.rng, max_fit_rows=60)
+    settings = dataclasses.replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    return LatentSearch(settings, ToySpace(), archive, (X, y), run, run.deadline), run
+
+
+@pytest.mark.parametrize("optimiser", ["separable-cma", "cma", "grey-wolf", "official-es", "random"])
+def test_every_optimiser_runs_its_generations(optimiser: str) -> None:
+    search, run = searched(optimiser=optimiser)
+    scores = [entry.score for entry in search.generations()]
+    search.conclude()
+    assert scores == sorted(scores, reverse=True)
+    assert run.counts["generations"] == 3
+    assert run.counts["decoded"] == 1 + 8 + 3 * 12
+
+
+def test_without_an_optimiser_only_bags_are_decoded() -> None:
+    search, run = searched(optimiser="none")
+    list(search.generations())
+    search.conclude()
+    assert run.counts["decoded"] == 1 + 2
+    assert run.counts["generations"] == 0
+
+
+@pytest.mark.parametrize("optimiser", ["separable-cma", "cma", "grey-wolf", "official-es", "random"])
+def test_the_number_of_decodes_is_kept(optimiser: str) -> None:
+    search, run = searched(optimiser=optimiser, max_decodes=30, max_generations=None)
+    list(search.generations())
+    search.conclude()
+    assert run.counts["decoded"] == search.space.decoded == 30
+
+
+def test_impatience_starts_again() -> None:
+    search, run = searched(patience=1, max_generations=12)
+    list(search.generations())
+    assert run.counts["starts"] > 1
+
+
+def test_the_released_stop_is_looser_later() -> None:
+    search, _ = searched(stop_r2=0.5, stop_generation=2, max_generations=None)
+    assert not search.finished
+    search.scorer.score([[LAW]], "search")  # R² of about 0.98, for the noise
+    assert not search.finished
+    search.generation = 2
+    assert search.finished
+
+
+def test_cooled_wolves_start_again() -> None:
+    search, run = searched(optimiser="grey-wolf", cooling=2, patience=0, max_generations=6)
+    list(search.generations())
+    assert run.counts["starts"] == 3
+
+
+def test_a_toy_space_is_a_latent_space() -> None:
+    assert isinstance(ToySpace(), LatentSpace)
+    assert isinstance(ToySpace(), TableEncoder)
+    assert not isinstance(object(), TableEncoder)
