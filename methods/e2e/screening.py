@@ -132,10 +132,8 @@ class Screening:
     def _submit(self, formulas: Iterator[Tokens], origin: str) -> Iterator[Candidate]:
         fresh = self.archive.submit(formulas, origin, screen=True, deadline=self.deadline)
         self.run.count("fitted", len(fresh))
-        front = {entry.number for entry in self.archive.front()}
-        for entry in fresh:
-            if entry.number in front:
-                yield self._candidate(entry)
+        for entry in self.archive.on_front(fresh):
+            yield self._candidate(entry)
 
     def _candidate(self, entry: Entry) -> Candidate:
         self.validated[entry.expression] = entry.nmse_validation

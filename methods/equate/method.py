@@ -30,12 +30,14 @@ from srbench_ext.search import (
     Island,
     Reduction,
     closed_forms,
+    cross_validated,
     reduce_table,
     related,
     split_for_search,
 )
 
 from .adaptation import Labelled
+from .embedding import FusedEmbedding
 from .fallback import linear_fallbacks
 from .labels import fitness_label, simplicity_label
 from .model import EquateModel
@@ -54,6 +56,8 @@ MANY = 10  # so many times the rows of the search's fits, a table's error is tha
 CLEARLY = 0.005  # in the archive's order: half a token, or 1% of the error
 REPAIR = "repair"
 FRESH = "fresh"
+AHEAD = 0.99  # of the linear fallback's error: a law that is not ahead of it comes after what is
+Rank = tuple[bool, float, int]
 
 
 class Equate(Method):
@@ -109,6 +113,8 @@ class Equate(Method):
     relations : bool
         Try formulas linear in two or three small features of the columns, or linear after the target is
         rewritten, in closed form before anything is bred.
+    stepwise : bool
+        Add up small features, one more at a time, where no formula is exact yet.
     patience : float
         Share of ``max_seconds`` after which a search ends that found nothing better; 1 for never.
     weights : str or None
@@ -155,6 +161,7 @@ class Equate(Method):
         network_share: float = 0.3,
         probes: bool = True,
         relations: bool = True,
+        stepwise: bool = True,
         patience: float = 0.3,
         weights: str | None = None,
     ) -> None:
@@ -189,6 +196,7 @@ class Equate(Method):
         self.network_share = network_share
         self.probes = probes
         self.relations = relations
+        self.stepwise = stepwise
         self.patience = patience
         self.weights = weights
 
@@ -218,6 +226,23 @@ class Equate(Method):
     def _weights_path(self) -> Path:
         return FOUNDATION_WEIGHTS if self.weights is None else Path(self.weights)
 
+    def open_space(self, n_variables: int, rng: np.random.Generator) -> FusedEmbedding:
+        """Return the fused embedding of the pretrained modules, which does not decode.
+
+        Raises
+        ------
+        WeightsError
+            If there are no pretrained modules for the foundation model; random ones embed nothing.
+        """
+        foundation, card = load_foundation(self._weights_path)
+        path, why = self._modules(card["sha256"])
+        if path is None:
+            raise WeightsError(
+                f"The fused embedding of {self.name!r} needs pretrained modules: {why}. "
+                "Train them (srbench-ext train equate) and name them with pretrained=FILE."
+            )
+        return FusedEmbedding(load_modules(path, foundation, card["sha256"]))
+
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield every new best of the archive, and at the end its front fitted on all rows."""
         with one_thread():
@@ -246,9 +271,12 @@ class Equate(Method):
             reduction = Reduction.whole(X.shape[1])
         session = _Session(self, foundation, modules, X, y, reduction, run)
         session.validated.update(fallbacks)
+        session.fallbacks = fallbacks
         self._session = session
         if self.relations:
             yield from session.relate()
+        if self.stepwise and not session.exact:
+            yield from session.accumulate()
         yield from session.propose()
         for _ in range(self.rounds):
             if session.finished:
@@ -262,7 +290,8 @@ class Equate(Method):
         """Choose by one order: log10 of the error plus :func:`token_weight` a token.
 
         The error is that on all rows. Unless these are many times those that the search fits (300), it is at
-        least that of the archive's fit on the validation rows, which that fit did not see.
+        least that of the archive's fit on the validation rows, which that fit did not see, and that of
+        cross-validation. What is then behind the linear fallback's error comes after everything that is not.
         """
         session: _Session | None = self.__dict__.pop("_session", None)
         if session is None:
@@ -273,12 +302,12 @@ class Equate(Method):
 
 
 def token_weight(n_rows: int) -> float:
-    """Return what a token has to save of log10 of the error: Schwarz's ln(n) / n, between 0.001 and 0.05.
+    """Return what a token has to save of log10 of the error: Schwarz's ln(n) / n, at most 0.05.
 
     Of many rows a small part of the error is told from chance, so that a term that saves it may stay; of few
     rows a long formula fits much by chance.
     """
-    return min(0.05, max(0.001, math.log(n_rows) / n_rows / math.log(10.0)))
+    return min(0.05, math.log(n_rows) / n_rows / math.log(10.0))
 
 
 class _Session:
@@ -336,6 +365,9 @@ class _Session:
         )
         self.rounds_done = 0
         self.validated: dict[Expression, float] = {}
+        self.fallbacks: dict[Expression, float] = {}
+        self._crossed: dict[Expression, float] = {}
+        self._crossing = len(y) < MANY * len(self.rows.fit)
         self._reported: Expression | None = None
         self._offered_own = False
         self._best_score, self._better_at = math.inf, run.elapsed
@@ -370,6 +402,13 @@ class _Session:
             yield self._candidate(expression, entry, entry.origin)
             if island.archive.exact and island not in self.islands:
                 self.islands.append(island)
+
+    def accumulate(self) -> Iterator[Candidate]:
+        """Add up features of the whole table, one more at a time."""
+        whole = self.islands[2] if len(self.islands) > 2 else self.bred
+        for expression, entry in whole.accumulate(self.deadline):
+            self._watch(entry)
+            yield self._candidate(expression, entry, entry.origin)
 
     # ------------------------------------------------------------ step 1
     def propose(self) -> Iterator[Candidate]:
@@ -450,13 +489,11 @@ class _Session:
         new = [tokens for tokens in found if all(archive.find(tokens) is None for archive in archives)]
         entries = self._submit(new, REPAIR)
         self.run.count("repairs_new", len(new))
-        on_front = {entry.number for entry in self.judged.front()}
         bred = self.bred.archive.front()
         ahead = [
             entry
-            for entry in entries
-            if entry.number in on_front
-            and not any(
+            for entry in self.judged.on_front(entries)
+            if not any(
                 other.complexity <= entry.complexity and other.nmse_validation <= entry.nmse_validation
                 for other in bred
             )
@@ -481,35 +518,58 @@ class _Session:
     def refine(self) -> Iterator[Candidate]:
         """Fit the fronts on all rows and snap their constants, those of an island that is finished first."""
         for island in sorted(self.islands, key=lambda island: not island.finished):
-            for expression, entry, step in island.refined(self.run.deadline - 0.05):
+            for expression, entry, step in island.refined(self.run.deadline - 0.05 - 0.3 * self.reserve):
                 yield self._candidate(expression, entry, f"{entry.origin}, {step}", island)
 
-    def score(self, candidate: Candidate) -> tuple[float, int]:
-        """Return the candidate's place in the final order, lower first; ties go to the shorter."""
+    def score(self, candidate: Candidate, *, crossed: bool = True) -> Rank:
+        """Return the candidate's place in the final order, lower first; ties go to the shorter.
+
+        Without ``crossed`` it is a lower bound, which takes no fits.
+        """
         complexity = candidate.complexity or 0
         nmse = float(candidate.loss or 0.0) / float(np.var(self.y))
-        if isinstance(candidate.model, Expression) and len(self.y) < MANY * len(self.rows.fit):
+        behind = False
+        if isinstance(candidate.model, Expression) and self._crossing:
             nmse = max(nmse, self.validated.get(candidate.model, 0.0))
-        return math.log10(max(nmse, EXACT)) + token_weight(len(self.y)) * complexity, complexity
+            if crossed and candidate.model not in self.fallbacks:
+                nmse = max(nmse, self._cross(candidate.model))
+                behind = AHEAD * nmse > min(self.fallbacks.values(), default=math.inf)
+        return behind, math.log10(max(nmse, EXACT)) + token_weight(len(self.y)) * complexity, complexity
+
+    def _cross(self, law: Expression) -> float:
+        """Return the error of cross-validation over the variance, 0 once the time is up."""
+        if law not in self._crossed:
+            error = cross_validated(law, self.X, self.y, deadline=self.run.deadline)
+            if error is None:
+                return 0.0
+            self._crossed[law] = error / float(np.var(self.y))
+        return self._crossed[law]
 
     def pick(self, front: Sequence[Candidate]) -> tuple[Candidate, float]:
         """Return the best of a front and its score, which is never behind the foundation model's own best.
 
         That one may be missing from the front only where another formula is no longer and fits all rows no
-        worse; such a formula is then not ranked behind it, whatever its error on the validation rows.
+        worse; such a formula is then not ranked behind it, whatever its error on rows kept back.
         """
         own = self._own_candidate()
-        limit = (np.inf, 0) if own is None else self.score(own)
-        self.run.note("foundation_chosen_score", limit[0])
+        limit: Rank = (True, math.inf, 0) if own is None else self.score(own)
+        self.run.note("foundation_chosen_score", limit[1])
 
-        def rank(candidate: Candidate) -> tuple[float, int]:
-            score = self.score(candidate)
+        def rank(candidate: Candidate, *, crossed: bool) -> Rank:
+            score = self.score(candidate, crossed=crossed)
             return min(score, limit) if own is not None and _covers(candidate, own) else score
 
-        best = min(front, key=rank)
+        bounds = sorted((rank(c, crossed=False), i) for i, c in enumerate(front))
+        best = bounds[0][1]
+        found = rank(front[best], crossed=True)
+        for bound, i in bounds[1:]:
+            if bound >= found or self.run.remaining <= 0.0:
+                break
+            if (score := rank(front[i], crossed=True)) < found:
+                best, found = i, score
         if self._offered_own:
-            assert rank(best) <= limit, f"the pick {best.model} is behind the foundation model's {own}"
-        return best, rank(best)[0]
+            assert found <= limit, f"the pick {front[best].model} is behind the foundation model's {own}"
+        return front[best], found[1]
 
     def _own_candidate(self) -> Candidate | None:
         """Return the best of the foundation model's candidates as the base class would judge it."""

@@ -54,6 +54,8 @@ class Evolve(Method):
         Probe the table for columns that enter only together, and search the reduced table as well.
     relations : bool
         Try formulas linear in two or three small features in closed form first.
+    stepwise : bool
+        Add up small features, one more at a time, where no formula is exact yet.
     """
 
     name = "evolve"
@@ -72,6 +74,7 @@ class Evolve(Method):
         max_final_rows: int = 10_000,
         probes: bool = False,
         relations: bool = False,
+        stepwise: bool = False,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
         self.n_initial = n_initial
@@ -82,6 +85,7 @@ class Evolve(Method):
         self.max_final_rows = max_final_rows
         self.probes = probes
         self.relations = relations
+        self.stepwise = stepwise
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield a linear formula, every new member of the front, and the front refitted and snapped."""
@@ -105,6 +109,9 @@ class Evolve(Method):
         islands = [build(table) for table in tables]
         if self.relations:
             yield from self._relate(islands, build, run)
+        if self.stepwise and not any(island.archive.exact for island in islands):
+            for expression, entry in islands[-1].accumulate(run.deadline):
+                yield Candidate(expression, source=entry.origin)
         yield from self._evolve(islands, run)
         run.note("cells", sum(island.archive.n_cells for island in islands))
         run.count("evaluated", sum(island.archive.n_evaluated for island in islands))

@@ -2,15 +2,17 @@
 
 from srbench_ext.search.archive import EXACT, Archive, Entry, Member
 from srbench_ext.search.breeding import Breeder
+from srbench_ext.search.crossing import cross_validated
 from srbench_ext.search.edits import random_edit, shortening_edit
 from srbench_ext.search.form import Tokens, expression_of, normal_form, tokens_of
 from srbench_ext.search.front import ParetoFront
 from srbench_ext.search.island import Island, closed_forms, related
-from srbench_ext.search.linear import linear_formula
+from srbench_ext.search.linear import linear_formula, weighted_sum
 from srbench_ext.search.reduction import Reduction, reduce_table
 from srbench_ext.search.refinement import refined_front
 from srbench_ext.search.relations import Relation, loosened, sparse_relations
 from srbench_ext.search.rows import RowSets, split_for_search
+from srbench_ext.search.stepwise import stepwise_sums
 from srbench_ext.search.subtrees import SubtreeSource
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "SubtreeSource",
     "Tokens",
     "closed_forms",
+    "cross_validated",
     "expression_of",
     "linear_formula",
     "loosened",
@@ -38,5 +41,7 @@ __all__ = [
     "shortening_edit",
     "sparse_relations",
     "split_for_search",
+    "stepwise_sums",
     "tokens_of",
+    "weighted_sum",
 ]

@@ -222,6 +222,7 @@ class Archive:
         origin: str,
         *,
         screen: bool = False,
+        bounded: bool = True,
         deadline: float | None = None,
     ) -> list[Entry]:
         """Evaluate formulas and keep what is new and finite.
@@ -236,6 +237,8 @@ class Archive:
             Fit fully and enter only formulas that the first look finds on the front of complexity and error;
             others go into the diversity grid if they are good for their size and operators. A search of many
             thousands wants this; labels for all of a few hundred do not.
+        bounded : bool
+            False takes formulas of any size.
         deadline : float or None
             A ``time.monotonic()`` after which nothing further is fitted.
 
@@ -248,7 +251,7 @@ class Archive:
         for formula in formulas:
             if deadline is not None and time.monotonic() >= deadline:
                 break
-            form = self._admit(self._tokens(formula), origin, screen)
+            form = self._admit(self._tokens(formula), origin, screen, bounded)
             if isinstance(form, str):
                 self.rejected[form] += 1
             else:
@@ -283,6 +286,11 @@ class Archive:
         """Return the Pareto front of complexity and validation error, simplest first."""
         return list(self._front)
 
+    def on_front(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return those of some entries that are on the front now, in their order."""
+        front = {entry.number for entry in self._front}
+        return [entry for entry in entries if entry.number in front]
+
     def parents(self, rng: random.Random, count: int, pressure: float = 4.0) -> list[Member]:
         """Draw formulas to edit: from the best of every size and set of operators, better ones more often.
 
@@ -305,13 +313,13 @@ class Archive:
             return tuple(formula)
         return with_values(formula, lambda: float(np.exp(self._rng.normal(scale=0.3))))
 
-    def _admit(self, tokens: Tokens, origin: str, screen: bool) -> tuple[Tokens, bytes] | str:
+    def _admit(self, tokens: Tokens, origin: str, screen: bool, bounded: bool) -> tuple[Tokens, bytes] | str:
         """Return normal form and key of a formula that deserves a full fit, or why it does not."""
         seen = hash(skeleton_of(tokens))  # a search sees a million: 64 bits are enough and small
         if seen in self._seen:
             return "duplicate"
         self._seen.add(seen)
-        if len(tokens) > self._max_tokens:
+        if bounded and len(tokens) > self._max_tokens:
             return "too long"
         self.n_evaluated += 1
         nmse, constants = self._screen.look(tokens)
@@ -324,7 +332,7 @@ class Archive:
         form = normal_form(_put(tokens, constants) if math.isfinite(nmse) else tokens)
         if form is None:
             return "no variable"
-        if sum(not isinstance(token, str) for token in form) > self._max_constants:
+        if bounded and sum(not isinstance(token, str) for token in form) > self._max_constants:
             return "too many constants"
         if self._screen.look(form)[0] > 1.01 * nmse + EXACT:
             form = tuple(tokens)  # the normal form is not defined everywhere that the formula is

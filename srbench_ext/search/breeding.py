@@ -57,8 +57,7 @@ class Breeder:
         batch, origin = self._batch()
         fresh = self.archive.submit(batch, origin, screen=True, deadline=deadline)
         self._polished += self.archive.exact
-        front = {entry.number for entry in self.archive.front()}
-        return [entry for entry in fresh if entry.number in front]
+        return self.archive.on_front(fresh)
 
     def _batch(self) -> tuple[list[Tokens], str]:
         rng, archive = self.rng, self.archive

@@ -17,6 +17,7 @@ from srbench_ext.search.reduction import Reduction
 from srbench_ext.search.refinement import refined_front
 from srbench_ext.search.relations import loosened, scaled_functions, sparse_relations
 from srbench_ext.search.rows import RowSets
+from srbench_ext.search.stepwise import stepwise_sums
 from srbench_ext.search.subtrees import SubtreeSource
 
 __all__ = ["Island", "closed_forms", "related"]
@@ -24,6 +25,7 @@ __all__ = ["Island", "closed_forms", "related"]
 FloatArray = npt.NDArray[np.float64]
 
 _MOST_BEFORE = 3
+_MOST_ROWS = 1000  # that the terms of sums are chosen on
 
 
 def closed_forms(
@@ -177,10 +179,24 @@ class Island:
         if not self.archive.exact and time.monotonic() < deadline:
             scaled = scaled_functions(self.Z[rows[:100]], self.t[rows[:100]])
             fresh += self.archive.submit(scaled, "relation", deadline=until)
-        front = {entry.number for entry in self.archive.front()}
-        for entry in fresh:
-            if entry.number in front:
-                yield self.formula(entry), entry
+        for entry in self.archive.on_front(fresh):
+            yield self.formula(entry), entry
+
+    def accumulate(self, deadline: float) -> Iterator[tuple[Expression, Entry]]:
+        """Submit sums of features chosen one at a time; yield the new members of the archive's front.
+
+        They may be longer than what is bred: they are few, and come fitted.
+
+        Parameters
+        ----------
+        deadline : float
+            A ``time.monotonic()`` after which nothing further is fitted.
+        """
+        rows = self.rows.training[:_MOST_ROWS]
+        formulas = stepwise_sums(self.Z[rows], self.t[rows])
+        fresh = self.archive.submit(formulas, "stepwise", bounded=False, deadline=deadline)
+        for entry in self.archive.on_front(fresh):
+            yield self.formula(entry), entry
 
     def refined(self, deadline: float, *, max_rows: int = 10_000) -> Iterator[tuple[Expression, Entry, str]]:
         """Yield the front fitted on all rows of the whole table, snapped and simplified."""

@@ -1,15 +1,18 @@
-"""The linear formula of a table, in closed form."""
+"""Formulas linear in columns or in given features, in closed form."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.expression import Expression
 
-__all__ = ["linear_formula"]
+__all__ = ["linear_formula", "weighted_sum"]
 
 FloatArray = npt.NDArray[np.float64]
+Tokens = tuple[str | float, ...]
 
 
 def linear_formula(X: FloatArray, y: FloatArray, columns: list[int], *, most: int = 30) -> Expression:
@@ -39,3 +42,22 @@ def linear_formula(X: FloatArray, y: FloatArray, columns: list[int], *, most: in
         tokens += ["mul", "C", f"x{column}"]
     intercept = float(y.mean() - slopes @ mean)
     return Expression((*tokens, "C"), (*map(float, slopes), intercept))
+
+
+def weighted_sum(offset: float, terms: Iterable[tuple[float, Tokens]]) -> Tokens:
+    """Return ``offset + factor * term + ...`` in prefix order; what is zero is left out, unless all is.
+
+    Parameters
+    ----------
+    offset : float
+    terms : iterable of (float, tuple of str or float)
+        Factors, and the terms in prefix order.
+    """
+    parts: list[Tokens] = [(float(offset),)] if offset else []
+    for factor, tokens in terms:
+        if factor:
+            parts.append(tokens if abs(factor - 1.0) < 1e-9 else ("mul", float(factor), *tokens))
+    whole = parts[0] if parts else (0.0,)
+    for part in parts[1:]:
+        whole = ("add", *whole, *part)
+    return whole

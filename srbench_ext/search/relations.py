@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srbench_ext.search.library import Library, feature_library, monomials
+from srbench_ext.search.linear import weighted_sum
 from srbench_ext.search.threads import one_blas_thread
 
 __all__ = ["Relation", "loosened", "scaled_functions", "sparse_relations"]
@@ -72,6 +73,18 @@ class _Target:
     back: tuple[str, ...]
     inverse: Callable[[FloatArray], FloatArray]
     quotients: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Curve:
+    """A function of a scaled argument: its mean, what is left without it, and the square of that."""
+
+    argument: Tokens
+    function: str
+    scale: float
+    mean: float
+    spread: FloatArray
+    square: float
 
 
 def sparse_relations(
@@ -134,35 +147,41 @@ def scaled_functions(Z: FloatArray, t: FloatArray) -> list[Tokens]:
         return []
     with np.errstate(all="ignore"):
         arguments = monomials(Z, 2)[:_ARGUMENTS]
+        families = list(_curves(arguments))
         factors: list[tuple[Tokens, FloatArray]] = [((), np.ones(len(t))), *arguments]
         return [
             (*target.back, *formula)
             for target in islice(_targets(t), _SCALED_TARGETS)
             for m, size in factors
-            for formula in _scaled(target.values / size, m, arguments)
+            for formula in _scaled(target.values / size, m, families)
         ]
 
 
-def _scaled(
-    values: FloatArray, factor: Tokens, arguments: list[tuple[Tokens, FloatArray]]
-) -> Iterator[Tokens]:
+def _curves(arguments: list[tuple[Tokens, FloatArray]]) -> Iterator[list[_Curve]]:
+    """Yield the curves of one function and one argument, a typical size of the argument each."""
     for tokens, argument in arguments:
         typical = float(np.median(np.abs(argument))) or float(np.abs(argument).max())
         for name, function, sizes in _SCALED:
-            best = (0.0, 0.0, 0.0)
+            curves = []
             for c in (size / typical for size in sizes):
-                f = function(c * argument)
-                spread = f - f.mean()
-                along, square = float(spread @ values), float(spread @ spread)
-                if square and along * along > best[0] * square:
-                    best = (
-                        along * along / square,
-                        c,
-                        float(values.mean()) * square / along - float(f.mean()),
-                    )
-            if best[0] and math.isfinite(sum(best)):
-                inner = ("add", best[2], name, "mul", best[1], *tokens)
-                yield ("mul", *factor, *inner) if factor else inner
+                values = function(c * argument)
+                spread = values - values.mean()
+                curves.append(_Curve(tokens, name, c, float(values.mean()), spread, float(spread @ spread)))
+            yield curves
+
+
+def _scaled(values: FloatArray, factor: Tokens, families: list[list[_Curve]]) -> Iterator[Tokens]:
+    """Yield the best scale of each function and argument with its offset, times the factor."""
+    mean = float(values.mean())
+    for curves in families:
+        best = (0.0, 0.0, 0.0)
+        for curve in curves:
+            along, square = float(curve.spread @ values), curve.square
+            if square and along * along > best[0] * square:
+                best = (along * along / square, curve.scale, mean * square / along - curve.mean)
+        if best[0] and math.isfinite(sum(best)):
+            inner = ("add", best[2], curves[0].function, "mul", best[1], *curves[0].argument)
+            yield ("mul", *factor, *inner) if factor else inner
 
 
 def loosened(tokens: Sequence[str | float]) -> Tokens:
@@ -340,23 +359,11 @@ def _fitted(
     solution = np.where(share < 1e-9, 0.0, solution) / size
     if not solution[1 : len(terms) + 1].any() and not (timed is not None and solution[0]):
         return None
-    above = _sum(solution[0], [(solution[1 + k], library.tokens[i]) for k, i in enumerate(terms)])
+    above = weighted_sum(solution[0], [(solution[1 + k], library.tokens[i]) for k, i in enumerate(terms)])
     upper = matrix[:, : len(terms) + 1] @ solution[: len(terms) + 1]
     if timed is not None and solution[-1]:
         upper = upper / (1.0 - solution[-1] * library.values[timed])
-        above = ("div", *above, *_sum(1.0, [(-solution[-1], library.tokens[timed])]))
+        above = ("div", *above, *weighted_sum(1.0, [(-solution[-1], library.tokens[timed])]))
     error = target.inverse(upper) - t
     nmse = float(np.mean(error**2) / np.var(t))
     return Relation((*target.back, *above), nmse) if np.isfinite(nmse) else None
-
-
-def _sum(offset: float, terms: list[tuple[float, Tokens]]) -> Tokens:
-    """Return a weighted sum in prefix order."""
-    parts: list[Tokens] = [(float(offset),)] if offset else []
-    for factor, tokens in terms:
-        if factor:
-            parts.append(tokens if abs(factor - 1.0) < 1e-9 else ("mul", float(factor), *tokens))
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = ("add", *whole, *part)
-    return whole

@@ -30,11 +30,14 @@ class RowSets:
         For the constants.
     validation : ndarray of int
         For the order of formulas; apart from the fit rows unless the table is small.
+    training : ndarray of int
+        All rows that are not kept back, the fit rows first.
     """
 
     screen: IndexArray
     fit: IndexArray
     validation: IndexArray
+    training: IndexArray
 
 
 def split_for_search(
@@ -78,4 +81,4 @@ def split_for_search(
     fit = order[n_validation:][:max_fit_rows]
     most = max_fit_rows if max_validation_rows is None else max_validation_rows
     validation = order[:n_validation][:most] if n_validation else fit
-    return RowSets(fit[:screen_rows], fit, validation)
+    return RowSets(fit[:screen_rows], fit, validation, order[n_validation:])

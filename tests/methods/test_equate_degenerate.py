@@ -36,7 +36,7 @@ FEW = {
     "joint_steps": 1,
     "max_seconds": 20,
 }
-NETWORK = {**FEW, "network_share": 1.0, "probes": False, "relations": False}
+NETWORK = {**FEW, "network_share": 1.0, "probes": False, "relations": False, "stepwise": False}
 
 
 def noisy(n_rows: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

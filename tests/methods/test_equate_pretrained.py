@@ -41,6 +41,7 @@ FEW = {
     "network_share": 1.0,
     "probes": False,
     "relations": False,
+    "stepwise": False,
     "max_seconds": 20,
 }
 
