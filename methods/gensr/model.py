@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from srbench_ext.models.foundation import Foundation, FoundationConfig
 from srbench_ext.models.latent import LatentNet
 from srbench_ext.models.pretrained import LENGTHS, TensorBatch, token_losses, tokens_by_length
+from srbench_ext.models.statistics import table_statistics
 
 __all__ = ["Gaussian", "GenSRConfig", "GenSRNet", "build", "divergence"]
 
@@ -100,8 +101,9 @@ class GenSRNet(LatentNet):
         super().__init__(config)
         c = config
         self.of_formula = nn.Parameter(torch.zeros(c.width))
-        self.prior = nn.Linear(c.memory_length * c.width, 2 * c.latent)
-        self.posterior = nn.Linear(c.memory_length * c.width, 2 * c.latent)
+        length = (c.memory_length + c.statistics_length) * c.width
+        self.prior = nn.Linear(length, 2 * c.latent)
+        self.posterior = nn.Linear(length, 2 * c.latent)
         self._make_mapper(c.latent, c.slots)
         self._initialise_bottleneck()
 
@@ -130,7 +132,7 @@ class GenSRNet(LatentNet):
         x = self.point_in(features)
         for block in self.point_blocks:
             x, _ = block(x)
-        return self._gaussian(self.prior, self._pooled(x, None)[:, 0])
+        return self._gaussian(self.prior, self._pooled(features, x, None)[:, 0])
 
     def place(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance (B, L) of the prior of points (B, N, F)."""
@@ -150,11 +152,14 @@ class GenSRNet(LatentNet):
         for block in self.point_blocks:
             x, _ = block(x, mask=mask)
         seen = torch.stack([points_only.expand_as(hidden), hidden], dim=1)  # (B, 2, N + T)
-        pooled = self._pooled(x, seen)
+        pooled = self._pooled(features, x, seen)
         return self._gaussian(self.prior, pooled[:, 0]), self._gaussian(self.posterior, pooled[:, 1])
 
-    def _pooled(self, x: Tensor, seen: Tensor | None) -> Tensor:
-        """Pool (B, S, D) by the learned queries once for each branch of ``seen`` (B, P, S): (B, P, M * D)."""
+    def _pooled(self, features: Tensor, x: Tensor, seen: Tensor | None) -> Tensor:
+        """Pool (B, S, D) by the learned queries once for each branch of ``seen`` (B, P, S): (B, P, M * D).
+
+        The statistics of the points (B, N, F) are told to each branch beside them, as to the foundation.
+        """
         pool, n_queries = self.pool, len(self.queries)
         assert pool.memory is not None
         assert pool.norm_memory is not None
@@ -165,6 +170,10 @@ class GenSRNet(LatentNet):
         memory = queries + pool.memory(pool.norm_memory(queries), kv, mask)
         memory = memory + pool.feed(pool.norm_feed(memory))
         memory = memory.reshape(len(x) * branches, n_queries, -1)
+        if self.statistics_in is not None:
+            told = self.statistics_in(table_statistics(features)).to(x.dtype)
+            told = told.unflatten(-1, (self.config.statistics_length, -1)).repeat_interleave(branches, dim=0)
+            memory = torch.cat([memory, told], dim=1)
         for block in self.memory_blocks:
             memory, _ = block(memory)
         return self.memory_norm(memory).reshape(len(x), branches, -1)  # type: ignore[no-any-return]

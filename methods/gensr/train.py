@@ -41,7 +41,7 @@ def main(
     corpus = Corpus(load_mixture(), benchmark_audit())
 
     def build() -> GenSRNet:
-        net = GenSRNet(GenSRConfig())
+        net = GenSRNet(GenSRConfig(statistics_length=4, slots=20))
         if start is not None:
             foundation, pools = start[0], Pools(corpus, START, net.encoder(), START_SEED, 0)
             features = [torch.from_numpy(batch.features) for batch in pools.pool(0).batches]

@@ -155,10 +155,12 @@ def test_shuffled_is_measured_in_validation_only() -> None:
     assert float(net.train().loss(it, 0)[1][index, 1]) == 0
 
 
-def test_it_starts_from_a_foundation_model_of_its_size() -> None:
+@pytest.mark.parametrize("statistics_length", [0, 2])
+def test_it_starts_from_a_foundation_model_of_its_size(statistics_length: int) -> None:
     torch.manual_seed(0)
-    foundation = Foundation(FoundationConfig(**SIZES)).eval()
-    net = tiny()
+    config = dataclasses.replace(CONFIG, statistics_length=statistics_length, slots=3 + statistics_length)
+    foundation = Foundation(FoundationConfig(**SIZES, statistics_length=statistics_length)).eval()
+    net = tiny(config=config)
     features = torch.randn(200, 7, POINT_FEATURES)
     net.start_from(foundation, features)
     for name, value in foundation.state_dict().items():
