@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench_ext.errors import InputError
+from srbench_ext.errors import InputError, WeightsError
 from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate, Limits, Method, SearchRun
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
@@ -22,6 +22,7 @@ from srbench_ext.models.foundation import Foundation
 from srbench_ext.models.official.e2e import OfficialE2E
 from srbench_ext.models.official.importing import is_official_e2e, load_e2e
 from srbench_ext.models.official.places import weights_path
+from srbench_ext.models.pooled import PooledMemory
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.tokens import MAX_VARIABLES
 from srbench_ext.search import EXACT
@@ -160,6 +161,22 @@ class E2E(Method):
     @property
     def _weights_path(self) -> Path:
         return weights_path(self.weights, self.name, FOUNDATION_WEIGHTS)
+
+    def open_space(self, n_variables: int, rng: np.random.Generator) -> PooledMemory:
+        """Return the mean of the memory that the decoder reads, which does not decode itself.
+
+        Raises
+        ------
+        WeightsError
+            If the weights are missing or altered, or are the authors', whose memory has another shape.
+        """
+        model, _ = self._load()
+        if not isinstance(model, Foundation):
+            raise WeightsError(
+                f"The latent space of {self.name!r} is that of the foundation model. Got the authors' "
+                "weights; leave `weights` out."
+            )
+        return PooledMemory(model)
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield candidates as they come, and the best of them fitted on all rows."""

@@ -1,0 +1,70 @@
+"""A place for tables in the memory of a foundation model: its mean, which does not decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from srbench_ext.corpus.held_out import held_out
+from srbench_ext.models.encoders import point_features, scale_table
+from srbench_ext.models.foundation import Foundation
+
+__all__ = ["PooledMemory"]
+
+FloatArray = NDArray[np.float64]
+
+_SCALE_TABLES = 64  # of the held-out set, that the scale is measured on
+_SCALE_ROWS = 64
+
+
+class PooledMemory:
+    """The mean over the memory's places, as a :class:`srbench_ext.latent.TableEncoder`.
+
+    What is pooled is one vector a table, whatever the length of the memory; the decoder needs all of it.
+
+    Parameters
+    ----------
+    net : Foundation
+        In evaluation mode.
+    """
+
+    def __init__(self, net: Foundation) -> None:
+        self.net = net
+        self._scale: FloatArray | None = None
+
+    @property
+    def dimension(self) -> int:
+        """Dimensions L of a pooled memory."""
+        return self.net.config.width
+
+    @property
+    def scale(self) -> FloatArray:
+        """Deviation (L,) of the encodings of different tables: held-out ones, at the first call."""
+        if self._scale is None:
+            examples = held_out(_SCALE_TABLES, _SCALE_ROWS, n_test_points=1)
+            self._scale = self.encode([(example.X, example.y) for example in examples])[0].std(axis=0)
+        return self._scale
+
+    @torch.no_grad()
+    def encode(self, tables: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
+        """Return means and log variances (R, L) of R tables with equally many rows and any columns.
+
+        The encoder gives a point and nothing around it: log variances are minus infinity.
+        """
+        scaled = [scale_table(X, y) for X, y in tables]
+        features = point_features(
+            np.stack([s.values for s in scaled]),
+            np.stack([s.present for s in scaled]),
+            np.stack([s.log_scale for s in scaled]),
+        )
+        memory = self._memory(torch.from_numpy(features), [X.shape[1] for X, _ in tables])
+        mean = memory.mean(dim=1).double().numpy()
+        return mean, np.full_like(mean, -np.inf)
+
+    def _memory(self, features: Tensor, n_variables: Sequence[int]) -> Tensor:
+        """Return the memory (R, M, L) of points (R, N, F) of tables with so many columns."""
+        return self.net.encode(features)
