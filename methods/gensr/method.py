@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from srbench_ext.corpus import Corpus, benchmark_audit, load_mixture
 from srbench_ext.latent.method import LatentMethod
+from srbench_ext.models.checkpoint import load_weights
 
 from .model import build
 
@@ -24,3 +28,10 @@ class GenSR(LatentMethod):
     version = "1"
     shipped = WEIGHTS
     build = staticmethod(build)
+
+    def health(self, n_examples: int) -> dict[str, Any]:
+        """Return the figures of :class:`srbench_ext.methods.gensr.health.Health` for these weights."""
+        from .health import measure  # which imports this module
+
+        net, _ = load_weights(self._weights_path, build)
+        return asdict(measure(net, Corpus(load_mixture(), benchmark_audit()), n_examples))

@@ -125,7 +125,7 @@ class NetworkSpace:
         max_tokens: int = 30,
         max_constants: int = 6,
     ) -> None:
-        self.net, self.rng = net, rng
+        self.net, self.n_variables, self.rng = net, n_variables, rng
         self.grammar = Grammar(net.vocabulary, "<skeleton>", n_variables, max_tokens, max_constants)
         self.prompt = [net.vocabulary.ids["<skeleton>"]]
 
@@ -188,6 +188,13 @@ class NetworkSpace:
         ):
             found[decoded.row].append((-decoded.count, decoded.tokens))
         return [[tokens for _, tokens in sorted(row)] for row in found]
+
+    def decode_freely(self, z: FloatArray) -> list[Formula | None]:
+        """Return the most likely tokens of each point (R, L) without the grammar; None for no formula."""
+        if not len(z):
+            return []
+        written = free_greedy(self.net, torch.from_numpy(z.astype(np.float32)))
+        return [tuple(t) if validity(self.net, t, self.n_variables) else None for t in written]
 
 
 @torch.no_grad()

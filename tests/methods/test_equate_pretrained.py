@@ -10,6 +10,7 @@ import torch
 
 from srbench_ext.errors import WeightsError
 from srbench_ext.methods.equate import method as equate_method
+from srbench_ext.methods.equate.adaptation import pad_ids
 from srbench_ext.methods.equate.model import EquateModel
 from srbench_ext.methods.equate.pretrained import load_modules, modules_card
 from srbench_ext.methods.equate.repairer import RepairConfig, Repairer
@@ -174,3 +175,28 @@ def test_nothing_to_repair_gives_nothing(files):
     model = load_modules(files[1], foundation, card["sha256"])
     proposer = Proposer(foundation, *table(), np.random.default_rng(0), n_bags=1, bag_size=20)
     assert write_repairs(model, proposer, [], 4, temperature=1, deadline=np.inf, stopped=bool) == []
+
+
+# ---------------------------------------------------------------- a place for tables
+def test_the_fused_embedding_is_of_the_table_and_of_what_is_first_written_for_it(files):
+    foundation, card = load_foundation(files[0])
+    model = load_modules(files[1], foundation, card["sha256"])
+    space = create("equate", weights=str(files[0]), pretrained=str(files[1])).open_space(2, None)
+    X, y = table()
+    mean, log_variance = space.encode([(X, y), (X[:, :1], y)])
+    proposer = Proposer(foundation, X, y, np.random.default_rng(0), n_bags=1, bag_size=len(y))
+    with torch.no_grad():
+        memory = proposer.encode(X, y, np.arange(len(y))[None])
+        (first,) = proposer.sample("<skeleton>", 1, temperature=1e-6, memory=memory)
+        fused = model.fuse(memory, pad_ids(foundation.vocabulary, [first.tokens]))
+    np.testing.assert_allclose(mean[0], fused.mean(1)[0].double().numpy(), atol=1e-5)
+    assert not np.allclose(mean[0], memory.mean(1)[0].numpy(), atol=1e-3)
+    assert mean.shape == (2, SIZES["width"])
+    assert np.isneginf(log_variance).all()
+    assert model.gate.item() == 0.5
+
+
+def test_without_modules_there_is_no_fused_embedding(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(equate_method, "WEIGHTS", tmp_path / "none.safetensors")
+    with pytest.raises(WeightsError, match="no modules ship"):
+        create("equate", weights=str(files[0])).open_space(2, None)

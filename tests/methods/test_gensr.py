@@ -299,3 +299,23 @@ def test_the_shipped_prior_knows_its_table() -> None:
 def test_encoding_takes_tables_of_any_width() -> None:
     features = torch.randn(3, 7, POINT_FEATURES)
     assert tiny().encode(features).shape == (3, CONFIG.slots, CONFIG.width)
+
+
+# ---------------------------------------------------------------- what a study asks
+def test_without_the_grammar_only_what_is_a_formula_is_returned() -> None:
+    net = tiny()
+    space = NetworkSpace(net, 2, np.random.default_rng(0))
+    z = np.random.default_rng(1).normal(size=(24, CONFIG.latent))
+    written = free_greedy(net, torch.from_numpy(z.astype(np.float32)))
+    expected = [tuple(t) if validity(net, t, 2) else None for t in written]
+    assert space.decode_freely(z) == expected
+    assert space.decode_freely(z[:0]) == []
+    with torch.no_grad():
+        net.bias[net.vocabulary.eos] += 1e4
+    assert space.decode_freely(z[:2]) == [None, None]
+
+
+def test_the_method_tells_the_health_of_its_weights() -> None:
+    health = create("gensr").health(32)
+    assert health["examples"] == 32
+    assert health["ce_prior"] < health["ce_shuffled"]
