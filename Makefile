@@ -24,7 +24,7 @@ STUDIES := $(patsubst %/outcomes.csv,%,$(wildcard results/*/outcomes.csv))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup bench tables test check perf storm train in-domain ablation sweep
+.PHONY: help setup bench tables test check perf storm train in-domain latent ablation sweep
 
 help: ## List the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,11 @@ train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30 or EXAMPLES=1000000
 in-domain: OUT = results/in-domain
 in-domain: $(STAMP) ## Make E2E's ablation table on 1,000 held-out synthetic problems
 	$(CLI) in-domain --jobs $(JOBS) --out $(OUT)
+
+METHODS ?= gensr,e2e,equate
+latent: OUT = results/latent
+latent: $(STAMP) ## Analyse the latent spaces of METHODS on the same tables: tables and maps
+	$(CLI) latent $(METHODS) --out $(OUT)
 
 ablation: OUT = results/ablation-$(METHOD)
 ablation: $(STAMP) ## Run the rows of METHOD's ablation at equal seconds, with paired tests

@@ -17,6 +17,7 @@ from srbench_ext.cli import (
     fit,
     in_domain,
     interop,
+    latent,
     pack,
     plugins,
     published,
@@ -49,6 +50,7 @@ app.command("check")(plugins.check)
 app.command("ablation")(ablation.ablation)
 app.command("sweep")(sweep.sweep)
 app.command("in-domain")(in_domain.in_domain)
+app.command("latent")(latent.latent)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 
