@@ -30,6 +30,7 @@ __all__ = [
     "SrbenchError",
     "UnknownNameError",
     "WeightsError",
+    "check_keys",
 ]
 
 
@@ -108,3 +109,26 @@ class MissingExtraError(SrbenchError, ImportError):
         wanted = " ".join(self.packages)
         install = install or f"pip install {wanted}"
         super().__init__(f"{what} needs {wanted}, which is not installed. Run: {install}")
+
+
+def check_keys(given: Iterable[str], known: Iterable[str], where: object, kind: str = "key") -> None:
+    """Refuse a key that a configuration does not know.
+
+    Parameters
+    ----------
+    given, known : iterable of str
+        The keys that are there, and those that may be.
+    where : object
+        What holds them, for the message: a path, or a name such as ``The protocol 'quick'``.
+    kind : str
+        What a key is called, as in ``column``.
+
+    Raises
+    ------
+    ConfigError
+        For the first one that is not known, with the nearest known ones.
+    """
+    allowed = list(known)
+    for key in given:
+        if key not in allowed:
+            raise ConfigError(f"{where}: {UnknownNameError(kind, key, allowed)}")

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from srbench_ext.errors import ConfigError, MissingExtraError, UnknownNameError
+from srbench_ext.errors import ConfigError, MissingExtraError, UnknownNameError, check_keys
 
 if TYPE_CHECKING:
     from srbench_ext.method import Method
@@ -388,9 +388,7 @@ def _read_toml(path: Path, modified: int) -> MethodInfo:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}. Correct the file.") from error
-    for key in table:
-        if key not in _KEYS:
-            raise ConfigError(f"{path}: {UnknownNameError('key', key, _KEYS)}")
+    check_keys(table, _KEYS, path)
     track = _value(table, "track", str, path, "none")
     if track not in ("controlled", "release", "official", "none"):
         raise ConfigError(

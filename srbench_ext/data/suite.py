@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import fnmatch
 import importlib.util
 import tomllib
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from srbench_ext.data.problem import OdeSystem, Problem, Solver
-from srbench_ext.errors import ConfigError, UnknownNameError
+from srbench_ext.errors import ConfigError, UnknownNameError, check_keys
 
 __all__ = ["Suite", "load_suite", "read_suite", "select", "suite_names", "suites"]
 
@@ -123,7 +122,7 @@ def read_suite(folder: Path) -> Suite:
         config = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}.") from error
-    _check_keys(config, _KEYS, f"{path}: key")
+    check_keys(config, _KEYS, path)
     _require(config, ("title", "summary"), path)
     own = _read_problems(folder, config.get("regeneration", {}))
     problems = own + [p for part in config.get("parts", ()) for p in _read_part(part, path)]
@@ -153,7 +152,7 @@ def _folders() -> dict[str, Path]:
 
 
 def _read_part(part: Mapping[str, Any], path: Path) -> tuple[Problem, ...]:
-    _check_keys(part, ("suite", "problems"), f"{path}: key of [[parts]]")
+    check_keys(part, ("suite", "problems"), path, "key of [[parts]]")
     _require(part, ("suite",), path)
     problems = load_suite(part["suite"]).problems
     if "problems" not in part:
@@ -171,7 +170,7 @@ def _read_problems(folder: Path, regeneration: Mapping[str, Any]) -> list[Proble
         return []
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
-        _check_keys(reader.fieldnames or (), _COLUMNS, f"{path}: column")
+        check_keys(reader.fieldnames or (), _COLUMNS, path, "column")
         rows = [{key: value for key, value in row.items() if value} for row in reader]
     for row in rows:
         _require(row, ("name", "n_rows"), path)
@@ -218,7 +217,7 @@ def _with_regeneration(
         raise ConfigError(
             f"{path}: regeneration.kind must be one of {', '.join(_REGENERATION_KEYS)}. Got {kind!r}."
         )
-    _check_keys(regeneration, _REGENERATION_KEYS[kind], f"{path}: key of [regeneration]")
+    check_keys(regeneration, _REGENERATION_KEYS[kind], path, "key of [regeneration]")
     _require(regeneration, _REGENERATION_KEYS[kind], path)
     if kind == "ode" and regeneration["solver"] not in get_args(Solver):
         raise ConfigError(
@@ -264,12 +263,3 @@ def _require(mapping: Mapping[str, Any], keys: Iterable[str], path: Path) -> Non
     missing = [key for key in keys if key not in mapping]
     if missing:
         raise ConfigError(f"{path}: missing {', '.join(missing)} in {dict(mapping)!r:.200}.")
-
-
-def _check_keys(given: Iterable[str], known: Iterable[str], what: str) -> None:
-    known = tuple(known)
-    for key in given:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ConfigError(f"{what} {key!r} is not known.{hint} Known: {', '.join(known)}.")

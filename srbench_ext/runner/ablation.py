@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srbench_ext.errors import ConfigError, UnknownNameError
+from srbench_ext.errors import ConfigError, check_keys
 from srbench_ext.record import RunSpec
 from srbench_ext.registry import describe
 from srbench_ext.runner.planning import plan
@@ -101,7 +101,7 @@ def read_ablation(text: str, name: str) -> Ablation:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}.") from error
-    _check_keys(name, table, Ablation.__dataclass_fields__)
+    check_keys(table, Ablation.__dataclass_fields__, name)
     try:
         rows = tuple(_row(name, row) for row in table["rows"])
         if not rows:
@@ -125,11 +125,5 @@ def read_ablation(text: str, name: str) -> Ablation:
 def _row(name: str, row: Any) -> AblationRow:
     if not isinstance(row, Mapping):
         raise ConfigError(f"{name}: a row must be a table with 'method' and 'what'. Got {row!r}.")
-    _check_keys(name, row, AblationRow.__dataclass_fields__)
+    check_keys(row, AblationRow.__dataclass_fields__, name)
     return AblationRow(str(row["method"]), str(row["what"]))
-
-
-def _check_keys(name: str, table: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"{name}: {UnknownNameError('key', key, known)}")

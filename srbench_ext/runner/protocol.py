@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
-from srbench_ext.errors import ConfigError, UnknownNameError
+from srbench_ext.errors import ConfigError, UnknownNameError, check_keys
 from srbench_ext.record import ProtocolStamp
 
 __all__ = ["Protocol", "RunRules", "load_protocol", "protocol_names"]
@@ -144,10 +144,10 @@ def read_protocol(name: str, text: str) -> Protocol:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"The protocol {name!r} is not TOML: {error}.") from error
-    _check_keys(name, "", table, {"title", "summary", "source", "plan", "run"})
+    check_keys(table, {"title", "summary", "source", "plan", "run"}, f"The protocol {name!r}")
     plan, run = table.get("plan", {}), table.get("run", {})
-    _check_keys(name, "plan.", plan, {"suites", "noise", "noise_without_truth", "trials"})
-    _check_keys(name, "run.", run, {f.name for f in dataclasses.fields(RunRules)})
+    _check_table(name, "plan", plan, {"suites", "noise", "noise_without_truth", "trials"})
+    _check_table(name, "run", run, {f.name for f in dataclasses.fields(RunRules)})
     try:
         return Protocol(
             name=name,
@@ -178,12 +178,10 @@ def _rules(run: Mapping[str, Any]) -> RunRules:
     )
 
 
-def _check_keys(name: str, prefix: str, table: object, known: set[str]) -> None:
+def _check_table(name: str, key: str, table: object, known: set[str]) -> None:
     if not isinstance(table, Mapping):
-        raise ConfigError(f"The protocol {name!r} must hold a table {prefix.rstrip('.')!r}. Got {table!r}.")
-    for key in table:
-        if key not in known:
-            raise ConfigError(f"The protocol {name!r}: {UnknownNameError('key', prefix + key, known)}")
+        raise ConfigError(f"The protocol {name!r} must hold a table {key!r}. Got {table!r}.")
+    check_keys(table, known, f"The protocol {name!r}", f"key of [{key}]")
 
 
 def _texts() -> dict[str, str]:
