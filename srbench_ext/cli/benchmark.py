@@ -111,7 +111,7 @@ def run(
     max_seconds: Annotated[float | None, typer.Option(help="Seconds a run; makes another protocol.")] = None,
     pmlb_cache: Annotated[Path | None, typer.Option(help="A folder of PMLB tables.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as in beam=10.")] = None,
-    backend: Annotated[str, typer.Option(help="local, or dask@ADDRESS of a scheduler.")] = "local",
+    backend: Annotated[str, typer.Option(help="local, dask@ADDRESS of a scheduler, or ray@ADDRESS.")] = "local",
     dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:

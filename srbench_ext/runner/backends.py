@@ -1,14 +1,16 @@
-"""Where runs are dispatched to: threads of this process, or the workers of a dask scheduler, through joblib.
+"""Where runs are dispatched to: threads of this process, a dask scheduler (both by joblib), or a ray cluster.
 
 A run is a process of its own wherever it is dispatched to, so a worker only waits for it. Claims and records
-lie in the results folder, which every worker has to see under the same path: a task that dask gives to
-another worker, because the first one died, finds a dead claim and takes it over.
+lie in the results folder, which every worker has to see under the same path: a task that dask or ray gives to
+another worker, because the first one died, finds a dead claim and takes it over. Ray's backend for joblib
+neither yields results as they come nor survives a worker, so runs are ray's own tasks.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -22,6 +24,7 @@ from srbench_ext.runner.runs import Outcome, Runner, Workplace, close_runners, r
 __all__ = ["Backend", "Dispatch", "dispatcher", "parse_backend"]
 
 _CONNECT_SECONDS = 60.0
+_RETRIES = 5  # of a run whose ray worker died
 
 Dispatch = Callable[[Iterable[tuple[RunSpec, bool]]], Iterator[Outcome]]
 """Takes runs, each with whether it is done again, and yields what became of them, in any order."""
@@ -29,25 +32,31 @@ Dispatch = Callable[[Iterable[tuple[RunSpec, bool]]], Iterator[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where runs are dispatched to: here, or to the dask scheduler at an address."""
+    """Where runs are dispatched to: here, or to the dask scheduler or the ray cluster at an address."""
 
     dask: str | None = None
+    ray: str | None = None
 
 
 def parse_backend(text: str) -> Backend:
-    """Read ``local`` or ``dask@ADDRESS``.
+    """Read ``local``, ``dask@ADDRESS`` or ``ray@ADDRESS``.
 
     Examples
     --------
     >>> parse_backend("dask@tcp://10.0.0.1:8786")
-    Backend(dask='tcp://10.0.0.1:8786')
+    Backend(dask='tcp://10.0.0.1:8786', ray=None)
     """
     kind, _, address = text.partition("@")
     if text == "local":
         return Backend()
     if kind == "dask" and address:
         return Backend(dask=address)
-    raise InputError(f"A backend is local or dask@ADDRESS, as in dask@tcp://10.0.0.1:8786. Got {text!r}.")
+    if kind == "ray" and address:
+        return Backend(ray=address)
+    raise InputError(
+        "A backend is local, dask@ADDRESS or ray@ADDRESS, as in dask@tcp://10.0.0.1:8786 and "
+        f"ray@10.0.0.1:6379. Got {text!r}."
+    )
 
 
 @contextlib.contextmanager
@@ -61,15 +70,19 @@ def dispatcher(backend: Backend, place: Workplace, jobs: int) -> Iterator[Dispat
     place : Workplace
         What a runner needs to know.
     jobs : int
-        Runs at a time; dask does as many as its workers have threads.
+        Runs at a time here; dask does as many as its workers have threads, ray as many as it has CPUs.
 
     Raises
     ------
     MissingExtraError
-        If dask is asked for and not installed.
+        If dask or ray is asked for and not installed.
     ConfigError
-        If no scheduler answers.
+        If nobody answers at the address.
     """
+    if backend.ray is not None:
+        with _ray_cluster(backend.ray) as ray:
+            yield lambda runs: _on_ray(ray, place, runs)
+        return
     if backend.dask is None:
         runner = Runner(place)
         try:
@@ -109,3 +122,38 @@ def _client(address: str) -> Iterator[Any]:
         ) from error
     with client:
         yield client
+
+
+@contextlib.contextmanager
+def _ray_cluster(address: str) -> Iterator[Any]:
+    """Join a ray cluster; on leaving it ray ends the workers, and with them what they still do."""
+    if importlib.util.find_spec("ray") is None:
+        raise MissingExtraError("The backend ray", ["ray"])
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"No ray cluster answers at {address}: {error}. Start one with `ray start --head`, and join it "
+            "with `ray start --address ADDRESS`."
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _on_ray(ray: Any, place: Workplace, runs: Iterable[tuple[RunSpec, bool]]) -> Iterator[Outcome]:
+    """Keep every CPU of the cluster busy; a task whose worker dies is given to another one by ray."""
+    task = ray.remote(num_cpus=1, max_retries=_RETRIES)(run_here)
+    left = iter(runs)
+    pending: list[Any] = []
+    while True:
+        slots = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        for spec, again in itertools.islice(left, max(0, slots - len(pending))):
+            pending.append(task.remote(place, spec, again))
+        if not pending:
+            return
+        done, pending = ray.wait(pending)
+        yield from ray.get(done)
