@@ -72,7 +72,7 @@ class GreyWolves:
         C = 2.0 * self.rng.random(shape)
         leaders = self.leaders[:, None]  # (3, 1, L)
         calls = leaders - A * np.abs(C * leaders - self.wolves)
-        return np.clip(calls.mean(axis=0), self.low, self.high)
+        return np.asarray(np.clip(calls.mean(axis=0), self.low, self.high), np.float64)
 
     def tell(self, points: FloatArray, scores: FloatArray) -> None:
         """Move the pack there, and follow the best of it and of the leaders."""
