@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["published"]
 
-_CAVEAT = (
-    "Published figures are not ours: other hardware, other limits, other splits and trials. A pair counts "
-    "the problems that one side solves and the other does not; it ranks nobody."
-)
-
 
 def published(
     folder: Annotated[
@@ -31,7 +26,12 @@ def published(
 ) -> None:
     """List the published figures that ship; with DIR, pair its runs with them problem by problem."""
     from srbench_ext.report import load_published, load_records
-    from srbench_ext.report.published_problems import compare_published, load_published_problems, sources
+    from srbench_ext.report.published_problems import (
+        CAVEAT,
+        compare_published,
+        load_published_problems,
+        sources,
+    )
 
     if folder is None:
         figures = load_published()
@@ -45,13 +45,13 @@ def published(
         figures = figures[figures["noise"] == noise]
     if as_json:
         rows = figures.astype(object).where(figures.notna(), None).to_dict("records")
-        print_json({"rows": rows, "sources": sources(), "note": _CAVEAT})
+        print_json({"rows": rows, "sources": sources(), "note": CAVEAT})
         return
     if folder is None:
         _print_figures(figures)
     else:
         _print_pairs(figures, {name: each["title"] for name, each in sources().items()})
-    print(_CAVEAT)
+    print(CAVEAT)
 
 
 def _print_figures(figures: pd.DataFrame) -> None:

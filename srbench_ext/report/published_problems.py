@@ -17,7 +17,7 @@ from srbench_ext.errors import DataError
 from srbench_ext.report.published import published_folder
 from srbench_ext.report.statistics import holm, mcnemar
 
-__all__ = ["PAIRED", "PROBLEM_COLUMNS", "compare_published", "load_published_problems", "sources"]
+__all__ = ["CAVEAT", "PAIRED", "PROBLEM_COLUMNS", "compare_published", "load_published_problems", "sources"]
 
 PROBLEM_COLUMNS = (
     "method", "suite", "problem", "noise", "r2_test", "rate_symbolic", "complexity", "seconds", "source",
@@ -29,6 +29,12 @@ PAIRED = (
     "wins", "ties", "losses", "p", "p_holm",
 )  # fmt: skip
 """The columns of :func:`compare_published`."""
+
+CAVEAT = (
+    "Published figures are not ours: other hardware, other limits, other splits and trials. A pair counts "
+    "the problems that one side solves and the other does not; it ranks nobody."
+)
+"""What has to be said wherever they stand beside ours."""
 
 _TABLE = ["protocol", "suite", "noise"]
 

@@ -6,7 +6,6 @@ Tables and problems are all there. Runs with their formulas, fronts and predicti
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,11 @@ from srbench_ext.report.formats import COMPARED, SHOWN, numbered, with_intervals
 from srbench_ext.report.load import load_full_records
 from srbench_ext.report.markup import Columns
 from srbench_ext.report.page.predictions import predictions
+from srbench_ext.report.page.published import figures_by_problem, pairs_of
 from srbench_ext.report.page.runs import Notebook
-from srbench_ext.report.page.values import plain
+from srbench_ext.report.page.values import grid, plain
 from srbench_ext.report.problems import problem_rows
+from srbench_ext.report.published_problems import CAVEAT, load_published_problems
 from srbench_ext.report.scores import INTERVALS
 from srbench_ext.report.tables import ResultTable
 
@@ -66,8 +67,9 @@ def page_payload(report: Report, folder: Path, cache: Path | None) -> dict[str, 
     Returns
     -------
     dict
-        ``version``, ``tables``, ``problems`` (a grid), ``runs``, ``laws``, ``rows``, ``environments``,
-        ``protocols``, ``unreadable``, ``runs_left_out``. Infinite numbers are ``"Infinity"`` and
+        ``version``, ``tables``, ``problems`` (a grid), ``published`` (figures of other people by
+        ``suite/problem``, and ``caveat``), ``runs``, ``laws``, ``rows``, ``environments``, ``protocols``,
+        ``unreadable``, ``runs_left_out``. Infinite numbers are ``"Infinity"`` and
         ``"-Infinity"``, unknown ones null.
     """
     runs = pd.concat([table.runs for table in report.tables], ignore_index=True)
@@ -78,18 +80,20 @@ def page_payload(report: Report, folder: Path, cache: Path | None) -> dict[str, 
     for label, run_id in zip(shown["method"], shown["run_id"], strict=True):
         if run_id in records:
             notebook.add(records[run_id], label=label, table=number_of[run_id])
+    figures = load_published_problems()
     by_problem = pd.concat([problem_rows(table) for table in report.tables], ignore_index=True)
     return {
         "version": srbench_ext.__version__,
-        "tables": [_table(table) for table in report.tables],
-        "problems": _grid(_PROBLEM_COLUMNS, _without_empty(by_problem)),
+        "tables": [_table(table, figures) for table in report.tables],
+        "problems": grid(_PROBLEM_COLUMNS, _without_empty(by_problem)),
+        "published": {"caveat": CAVEAT, **figures_by_problem(by_problem, figures)},
         **notebook.content(),
         "unreadable": list(report.unreadable),
         "runs_left_out": len(runs) - len(notebook),
     }
 
 
-def _table(table: ResultTable) -> dict[str, Any]:
+def _table(table: ResultTable, figures: pd.DataFrame) -> dict[str, Any]:
     measured = with_intervals(table.measured, INTERVALS).assign(kind="measured")
     published = numbered(table).assign(kind="published")
     both = pd.concat([measured, published], ignore_index=True) if len(published) else measured
@@ -100,13 +104,14 @@ def _table(table: ResultTable) -> dict[str, Any]:
         "slug": table.slug,
         "suite": table.suite,
         "judged": bool(table.measured["rate_symbolic"].notna().any()),
-        "grid": {**_grid(SHOWN, both), "kinds": both["kind"].tolist()},
+        "grid": {**grid(SHOWN, both), "kinds": both["kind"].tolist()},
         "points": [
             {name: plain(row.get(name)) for name in ("method", "kind", *_POINT)}
             for row in both.to_dict("records")
         ],
         "notes": list(table.notes),
-        "pairs": _grid(COMPARED, compared),
+        "pairs": grid(COMPARED, compared),
+        "beside": pairs_of(table, figures),
         "anytime": _curves(table),
         "ranks": None
         if ranks is None
@@ -133,19 +138,6 @@ def _curves(table: ResultTable) -> dict[str, list[list[object]]]:
             [plain(s), plain(r)] for s, r in zip(seconds[changes], rates[changes], strict=True)
         ]
     return curves
-
-
-def _grid(columns: Columns, frame: pd.DataFrame) -> dict[str, Any]:
-    """Return a table that the page can sort and filter: columns with how to write them, and values."""
-    names = [name for name in columns if name in frame]
-    return {
-        "columns": [{"key": name, "head": columns[name][0], "spec": columns[name][1]} for name in names],
-        "rows": [[plain(value) for value in row] for row in _values(frame, names)],
-    }
-
-
-def _values(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[object, ...]]:
-    return list(zip(*(frame[name].tolist() for name in names), strict=True))
 
 
 def _without_empty(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,10 +1,15 @@
-"""Numbers of the page: short, and none that JSON lacks."""
+"""Values and tables of the page: numbers short, and none that JSON lacks."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
-__all__ = ["plain"]
+import pandas as pd
+
+from srbench_ext.report.markup import Columns
+
+__all__ = ["grid", "plain"]
 
 _DIGITS = 8
 
@@ -36,3 +41,25 @@ def plain(value: object) -> object:
     if math.isinf(number):
         return "Infinity" if number > 0 else "-Infinity"
     return float(f"{number:.{_DIGITS}g}")
+
+
+def grid(columns: Columns, frame: pd.DataFrame) -> dict[str, Any]:
+    """Return a table that the page can sort and filter.
+
+    Parameters
+    ----------
+    columns : dict
+        Heading and format of every column; those that the frame lacks are left out.
+    frame : pandas.DataFrame
+
+    Returns
+    -------
+    dict
+        ``columns`` with ``key``, ``head`` and ``spec``, and ``rows`` of values as :func:`plain` returns them.
+    """
+    names = [name for name in columns if name in frame]
+    values = zip(*(frame[name].tolist() for name in names), strict=True)
+    return {
+        "columns": [{"key": name, "head": columns[name][0], "spec": columns[name][1]} for name in names],
+        "rows": [[plain(value) for value in row] for row in values],
+    }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from srbench_ext.record import Metrics
 from srbench_ext.report import make_report
 from srbench_ext.report.page import write_page
 
@@ -116,6 +117,47 @@ def test_a_row_opens_the_problem_with_truth_formula_front_and_predictions(open_p
     assert page.locator("#front-formula code").inner_text() == "0.5"
     page.locator("#problem-runs tbody tr", has_text="beta").click()
     page.wait_for_selector("#run h2:has-text('beta')")
+
+
+def test_published_figures_stand_below_ours_on_the_page_of_a_problem(open_page):
+    page = open_page(route="problem/strogatz/strogatz_vdp2")
+    rows = page.locator("#problem-published tbody tr")
+    assert rows.nth(0).get_attribute("class") is rows.nth(1).get_attribute("class") is None  # alpha and beta
+    assert page.locator("#problem-published tr.published").count() == rows.count() - 2 > 10
+    assert open_page(route="problem/strogatz/p2").locator("#problem-published").count() == 0
+
+
+def test_pairs_with_published_figures_are_filtered(open_page):
+    page = open_page()
+    page.locator('#beside select[data-key="method"]').select_option("beta")
+    page.locator("#beside input").fill("SRBench recovered")
+    assert set(column(page, "#beside", "method")) == {"beta"}
+    assert set(column(page, "#beside", "measure")) == {"recovered"}
+
+
+def test_a_diagram_of_ranks_joins_what_does_not_differ(open_page, make_record, save_records):
+    long = "a method (with=many, long=settings)"
+    losses = {long: (0.1, 0.2), "b": (0.2, 0.1), "c": (0.3, 0.3)}
+    records = [
+        make_record(
+            method=method,
+            problem=f"p{i}",
+            protocol="ranked",
+            protocol_hash="beef" * 4,
+            metrics={"test": Metrics(0.5, both[i % 2], 1.0)},
+        )
+        for method, both in losses.items()
+        for i in range(12)
+    ]
+    folder = save_records(records)
+    report = make_report(folder)
+    (ranked,) = [table.slug for table in report.tables if table.protocol == "ranked"]
+    page = open_page(route=f"table/{ranked}", path=write_page(report, folder, None))
+    assert page.locator("#ranks path.alike").count() == 1  # of the first two
+    svg = page.locator("#ranks svg").bounding_box()
+    for label in page.locator("#ranks svg text").all():
+        box = label.bounding_box()
+        assert svg["x"] <= box["x"] <= box["x"] + box["width"] <= svg["x"] + svg["width"]
 
 
 def test_the_plot_names_the_point_under_the_pointer(open_page):

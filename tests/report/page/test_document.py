@@ -8,6 +8,7 @@ import pytest
 from srbench_ext.report import make_report
 from srbench_ext.report.page import payload as payload_module
 from srbench_ext.report.page import write_page
+from srbench_ext.report.published_problems import load_published_problems
 
 
 def unpacked(page):
@@ -61,6 +62,22 @@ def test_a_run_has_formula_front_predictions_and_where_it_comes_from(page):
     assert run["prediction"]["predicted"] == pytest.approx(truth, rel=1e-3)
     assert data["protocols"][run["protocol"]]["name"] == "quick"
     assert data["environments"][run["environment"]]["cpu"] == "a processor"
+
+
+def test_published_figures_of_a_problem_stand_beside_ours_and_are_paired(page):
+    data = unpacked(page)
+    (table,) = data["tables"]
+    keys = [column["key"] for column in table["beside"]["columns"]]
+    pairs = [dict(zip(keys, row, strict=True)) for row in table["beside"]["rows"]]
+    assert {pair["method"] for pair in pairs} == {"alpha", "beta"}
+    assert {"SRBench 2021", "TPSR", "SNIP"} <= {pair["source"] for pair in pairs}
+    assert {pair["problems"] for pair in pairs} == {1}  # nobody published p2
+    (rows,) = data["published"]["problems"].values()
+    assert list(data["published"]["problems"]) == ["strogatz/strogatz_vdp2"]
+    published = load_published_problems()
+    here = published[(published["problem"] == "strogatz_vdp2") & (published["noise"] == 0)]
+    assert sorted(row[0] for row in rows) == sorted(here["method"])
+    assert "not ours" in data["published"]["caveat"]
 
 
 def test_what_many_runs_share_is_there_once(page):

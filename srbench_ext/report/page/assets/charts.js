@@ -3,8 +3,15 @@
 const BOX = { width: 560, height: 360, left: 62, right: 14, top: 12, bottom: 46 };
 const NEAR = 28; // in units of the drawing
 
+const COLOURS = 10;
+
 function colour(index) {
-  return `var(--s${index % 7})`;
+  return `var(--s${index % COLOURS})`;
+}
+
+// Colours come again after ten methods, then with squares and dashes.
+function again(index) {
+  return Math.floor(index / COLOURS) % 2 === 1;
 }
 
 function axis(values, log, pad = 0.06) {
@@ -54,15 +61,15 @@ function chart(drawn) {
   drawn.series.forEach((series, i) => {
     const shade = series.colour || colour(i);
     const points = series.points.filter((p) => fits(p.x, drawn.x.log) && fits(p.y, drawn.y.log));
-    if (series.line) picture.append(svg("path", { class: "curve", stroke: shade, d: stairs(points, px, py) }));
+    if (series.line) picture.append(svg("path", { class: "curve", stroke: shade, "stroke-dasharray": again(i) ? "5 3" : null, d: stairs(points, px, py) }));
     for (const point of series.line ? points.slice(-1) : points) {
-      named.push({ x: px(number(point.x)), y: py(number(point.y)), point, node: mark(picture, series, point, shade, px, py) });
+      named.push({ x: px(number(point.x)), y: py(number(point.y)), point, node: mark(picture, { ...series, square: again(i) }, point, shade, px, py) });
     }
   });
   pointing(picture, named);
   const legend = drawn.series.length > 1 ? el("div", { class: "legend" }, drawn.series.map((series, i) => {
     const shade = series.colour || colour(i);
-    return el("span", {}, el("i", { style: `border-color:${shade};background:${series.hollow ? "none" : shade}` }), series.name);
+    return el("span", {}, el("i", { style: `border-color:${shade};background:${series.hollow ? "none" : shade}${again(i) ? ";border-radius:1px" : ""}` }), series.name);
   })) : null;
   return el("figure", { id: drawn.id }, picture, legend, el("figcaption", {}, drawn.caption || ""));
 }
@@ -93,8 +100,9 @@ function stairs(points, px, py) {
 }
 
 function mark(picture, series, point, shade, px, py) {
-  const node = svg("circle", { class: "point", cx: px(number(point.x)), cy: py(number(point.y)), r: series.small ? 3 : 5.5,
-    stroke: shade, fill: series.hollow ? "none" : shade, "fill-opacity": series.small ? 0.6 : 1, "data-name": point.name,
+  const [x, y, r] = [px(number(point.x)), py(number(point.y)), series.small ? 3 : 5.5];
+  const place = series.square ? { x: x - r, y: y - r, width: 2 * r, height: 2 * r } : { cx: x, cy: y, r };
+  const node = svg(series.square ? "rect" : "circle", { class: "point", ...place, stroke: shade, fill: series.hollow ? "none" : shade, "fill-opacity": series.small ? 0.6 : 1, "data-name": point.name,
     tabindex: series.small ? null : 0 }, svg("title", {}, point.name));
   if (point.open) {
     node.addEventListener("click", point.open);
@@ -143,27 +151,46 @@ function paretoFront(points) {
   return front;
 }
 
-// Mean ranks on a line, best on the left, and the critical difference as a bar.
+// Those that stand side by side by rank and differ by less than the critical difference: pairs of first and last.
+function alike(order, difference) {
+  const groups = [];
+  order.forEach((one, i) => {
+    let last = i;
+    while (last + 1 < order.length && order[last + 1].mean - one.mean < difference) last += 1;
+    if (last > i && !groups.some(([, end]) => end >= last)) groups.push([i, last]);
+  });
+  return groups;
+}
+
+function shortened(name, most) {
+  return name.length <= most ? name : `${name.slice(0, most - 13)}…${name.slice(-12)}`;
+}
+
+// Mean ranks on a line, best on the left; bars join those that are not shown to differ.
 function rankChart(ranks) {
   const order = ranks.methods.map((name, i) => ({ name, mean: ranks.means[i] })).sort((a, b) => a.mean - b.mean);
-  const [left, right, top] = [150, 410, 60];
-  const height = top + 20 + 20 * Math.ceil(order.length / 2) + 10;
+  const [width, left, right, top] = [760, 255, 505, 60];
   const px = (rank) => left + ((rank - 1) / Math.max(1, order.length - 1)) * (right - left);
-  const picture = svg("svg", { viewBox: `0 0 560 ${height}`, role: "img", "aria-label": "mean ranks and critical difference" });
+  const groups = alike(order, ranks.difference);
+  const labels = top + 16 + 7 * groups.length;
+  const height = labels + 20 * Math.ceil(order.length / 2) + 10;
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "mean ranks and critical difference" });
   picture.append(svg("path", { class: "axis", d: `M${left} ${top}H${right}` }));
   for (let rank = 1; rank <= order.length; rank += 1) {
     picture.append(svg("path", { class: "axis", d: `M${px(rank)} ${top}v-6` }), svg("text", { x: px(rank), y: top - 10, "text-anchor": "middle" }, String(rank)));
   }
-  const end = Math.min(560 - left, (ranks.difference / Math.max(1, order.length - 1)) * (right - left));
+  const end = Math.min(width - left - 180, (ranks.difference / Math.max(1, order.length - 1)) * (right - left));
   picture.append(svg("path", { class: "axis", "stroke-width": 2, d: `M${left} 18v-5v10v-5h${end}v-5v10` }),
     svg("text", { x: left + end + 8, y: 22 }, `critical difference ${ranks.difference.toFixed(2)}`));
   order.forEach((one, i) => {
     const first = i < Math.ceil(order.length / 2);
     const row = first ? i : order.length - 1 - i;
-    const y = top + 24 + 20 * row;
+    const y = labels + 20 * row;
     const shade = colour(ranks.methods.indexOf(one.name));
-    picture.append(svg("path", { stroke: shade, fill: "none", d: `M${px(one.mean)} ${top}V${y}H${first ? left - 8 : right + 8}` }),
-      svg("text", { x: first ? left - 12 : right + 12, y: y + 4, "text-anchor": first ? "end" : "start" }, `${one.name} (${one.mean.toFixed(2)})`));
+    picture.append(svg("path", { stroke: shade, "stroke-width": 1.5, fill: "none", d: `M${px(one.mean)} ${top}V${y}H${first ? left - 8 : right + 8}` }),
+      svg("text", { x: first ? left - 12 : right + 12, y: y + 4, "text-anchor": first ? "end" : "start" },
+        `${shortened(one.name, 27)} (${one.mean.toFixed(2)})`, svg("title", {}, one.name)));
   });
-  return el("figure", { id: "ranks" }, picture, el("figcaption", {}, `Mean rank of test NMSE over ${ranks.problems} problems; 1 is best.`));
+  groups.forEach(([first, last], i) => picture.append(svg("path", { class: "alike", d: `M${px(order[first].mean) - 4} ${top + 9 + 7 * i}H${px(order[last].mean) + 4}` })));
+  return el("figure", { id: "ranks" }, picture, el("figcaption", {}, `Mean rank of test NMSE over ${ranks.problems} problems; 1 is best. Bars join methods that differ by less than the critical difference.`));
 }

@@ -3,9 +3,10 @@
 const MOST_ROWS = 500;
 
 // columns: [{key, head, spec}]; rows: [[value, ...]]
-// options: id, kinds (a class for each row), choose (keys that get a list to choose from), open(index of the row)
+// options: id, kinds (a class for each row), choose (keys that get a list to choose from), open(index of the row),
+// most (rows shown before one asks for more)
 function grid(columns, rows, options = {}) {
-  const state = { sort: null, down: false, words: "", chosen: {}, most: MOST_ROWS };
+  const state = { sort: null, down: false, words: "", chosen: {}, most: options.most || MOST_ROWS };
   const texts = rows.map((row) => row.map((value, i) => written(value, columns[i].spec)));
   const searched = texts.map((row) => row.join(" ").toLowerCase());
   const body = el("tbody");
@@ -73,7 +74,7 @@ function grid(columns, rows, options = {}) {
   }
 
   const search = el("input", { type: "search", placeholder: "filter by words", "aria-label": "Filter by words",
-    oninput: (event) => { state.words = event.target.value; state.most = MOST_ROWS; draw(); } });
+    oninput: (event) => { state.words = event.target.value; state.most = options.most || MOST_ROWS; draw(); } });
   draw();
   return el("div", { class: "grid", id: options.id },
     el("div", { class: "tools" }, rows.length > 3 ? search : null, (options.choose || []).map(chooser), count),

@@ -15,6 +15,8 @@ function tableView(data, slug) {
     el("h2", {}, "Over time, and by rank"),
     el("div", { class: "charts" }, anytimeChart(table), table.ranks ? rankChart(table.ranks) : null),
     table.pairs.rows.length ? section("Pairs", grid(table.pairs.columns, table.pairs.rows, { id: "pairs", choose: ["measure", "a", "b"] })) : null,
+    table.beside.rows.length ? section("Beside published figures, problem by problem", el("p", { class: "notes" }, data.published.caveat),
+      grid(table.beside.columns, table.beside.rows, { id: "beside", most: 30, choose: ["measure", "method", "source"] })) : null,
   ];
 }
 
@@ -66,8 +68,21 @@ function problemView(data, suite, problem, id) {
     law.columns.length ? el("p", { class: "notes" }, `Columns: ${law.columns.join(", ")}.`) : null,
     section("Runs", grid(columns.map(([head, spec]) => ({ key: head, head, spec })), rows, { id: "problem-runs",
       kinds: runs.map((one) => (one === run ? "chosen" : "")), open: (i) => { location.hash = runPath(runs[i]); } })),
+    publishedBeside(data, suite, problem),
     runDetail(run, data),
   ];
+}
+
+// Ours, medians over trials, above what other people published of the same problem; the latter set apart.
+function publishedBeside(data, suite, problem) {
+  const rows = data.published.problems[`${suite}/${problem}`];
+  if (!rows) return null;
+  const place = (key) => data.problems.columns.findIndex((column) => column.key === key);
+  const ours = data.problems.rows.filter((row) => row[place("suite")] === suite && row[place("problem")] === problem)
+    .map((row) => ["method", "noise", "median_r2", "rate_symbolic", "median_complexity", "median_seconds", "protocol"].map((key) => row[place(key)]));
+  return section("Beside published figures", el("p", { class: "notes" }, data.published.caveat),
+    grid(data.published.columns, [...ours, ...rows], { id: "problem-published", choose: ["noise"],
+      kinds: [...ours.map(() => ""), ...rows.map(() => "published")] }));
 }
 
 function failuresView(data) {
