@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from srbench_ext.cli.printing import print_json
+from srbench_ext.errors import ConfigError
 
 __all__ = ["latent"]
 
@@ -23,6 +24,10 @@ def latent(
     landscapes: Annotated[int, typer.Option(help="Tables whose landscape is measured; 0: none.")] = 20,
     health: Annotated[int, typer.Option(help="Examples for the health of autoencoders; 0: none.")] = 1024,
     mapped: Annotated[int, typer.Option(help="Tables on the map; 0: no map.")] = 1500,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A parameter of one method, as in gensr.weights=FILE."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of pairs, bases, directions, folds and maps.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -31,8 +36,15 @@ def latent(
     Writes latent.md, a CSV of every table, settings.json and map-METHOD.svg and .png. A method without a
     space, or without weights, is left out with the reason.
     """
-    from srbench_ext.latent_study import Settings, document, open_spaces, run_study, tables_of, write_study
-    from srbench_ext.latent_study.study import SIZES
+    from srbench_ext.latent_study import (
+        SIZES,
+        Settings,
+        document,
+        open_spaces,
+        run_study,
+        tables_of,
+        write_study,
+    )
 
     settings = Settings(
         tables=tables,
@@ -44,7 +56,8 @@ def latent(
         mapped=mapped,
         seed=seed,
     )
-    spaces, absent = open_spaces([name.strip() for name in methods.split(",")], SIZES, seed)
+    names = [name.strip() for name in methods.split(",")]
+    spaces, absent = open_spaces(names, SIZES, seed, _by_method(setting or []))
     for each in absent:
         print(f"{each.method} is left out: {each.reason}", file=sys.stderr)
     study = run_study(spaces, settings, absent=absent, progress=_progress)
@@ -58,6 +71,21 @@ def latent(
     print(document(study))
     for path in files:
         print(path)
+
+
+def _by_method(settings: list[str]) -> dict[str, dict[str, Any]]:
+    """Read parameters with the method they are of before the first dot."""
+    from srbench_ext.runner import parse_settings
+
+    found: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        method, dot, rest = setting.partition(".")
+        if not dot or "=" in method:
+            raise ConfigError(
+                f"A parameter of a study is METHOD.NAME=VALUE, as in gensr.weights=FILE. Got {setting!r}."
+            )
+        found.setdefault(method, {}).update(parse_settings([rest]))
+    return found
 
 
 def _progress(what: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srbench_ext.corpus.families import FamilyTable
-from srbench_ext.errors import ConfigError, WeightsError
+from srbench_ext.errors import ConfigError, UnknownNameError, WeightsError
 from srbench_ext.latent import HasSpace, LatentSpace, TableEncoder
 from srbench_ext.registry import create, track_of
 
@@ -94,7 +95,7 @@ class Space:
         """Method, track, sha256 of the weights, dimensions, and whether its points decode."""
         return {
             "method": self.name,
-            "track": track_of(self.name),
+            "track": track_of(self.name, {"weights": getattr(self.method, "weights", None)}),
             "weights": getattr(self.method, "weights_sha256", None),
             "dimensions": self.any_opened.dimension,
             "decodes": self.decodes,
@@ -132,24 +133,40 @@ class Space:
 
 
 def open_spaces(
-    methods: Sequence[str], sizes: Sequence[int], seed: int = 0
+    methods: Sequence[str],
+    sizes: Sequence[int],
+    seed: int = 0,
+    parameters: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> tuple[list[Space], list[Absent]]:
     """Return the spaces of methods, and the methods that have none with the reason.
+
+    Parameters
+    ----------
+    methods : sequence of str
+        Names, or ``name@preset``.
+    sizes : sequence of int
+        Numbers of columns of the tables to come.
+    seed : int
+    parameters : mapping
+        What differs from the defaults, by method as it is named in ``methods``.
 
     Raises
     ------
     UnknownNameError
-        If there is no such method or preset.
+        If there is no such method, preset or parameter, or parameters are of a method that is not studied.
     ConfigError
         If no method has a space, or one is named twice.
     """
+    for name in parameters:
+        if name not in methods:
+            raise UnknownNameError("method of this study", name, methods)
     repeated = sorted({name for name in methods if list(methods).count(name) > 1})
     if repeated:
         raise ConfigError(f"A space is studied once. Got {', '.join(repeated)} several times; name it once.")
     spaces: list[Space] = []
     absent: list[Absent] = []
     for name in methods:
-        method = create(name)
+        method = create(name, **parameters.get(name, {}))
         if not isinstance(method, HasSpace):
             absent.append(Absent(name, "it has no latent space (no open_space)"))
             continue

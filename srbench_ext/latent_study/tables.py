@@ -10,7 +10,8 @@ import pandas as pd
 
 from srbench_ext.latent_study.columns import COLUMNS, NOTES, TITLES
 from srbench_ext.latent_study.maps import SpaceMap, map_figure
-from srbench_ext.latent_study.study import BASELINES, SIZES, Study
+from srbench_ext.latent_study.settings import SIZES
+from srbench_ext.latent_study.study import BASELINES, Study
 from srbench_ext.report.figures import save_figure
 from srbench_ext.report.markup import Columns, cells, markdown
 from srbench_ext.report.published import load_published

@@ -16,7 +16,14 @@ def methods(monkeypatch):
     """Methods that stand in for registered ones."""
     known = {"gensr": ToyMethod(ToySpace()), "e2e": ToyMethod(ToyEncoder()), "linear": object()}
     known["equate"] = ToyMethod(None)
-    monkeypatch.setattr(module, "create", known.__getitem__)
+
+    def create(name, **parameters):
+        found = known[name]
+        for key, value in parameters.items():
+            setattr(found, key, value)
+        return found
+
+    monkeypatch.setattr(module, "create", create)
     return known
 
 
@@ -36,6 +43,14 @@ def test_without_any_space_there_is_no_study(methods):
 def test_a_space_is_named_once(methods):
     with pytest.raises(ConfigError, match="gensr"):
         open_spaces(["gensr", "e2e", "gensr"], (2, 5))
+
+
+def test_parameters_are_those_of_one_method(methods):
+    open_spaces(["gensr", "e2e"], (2, 5), 0, {"e2e": {"weights": "mine"}})
+    assert methods["e2e"].weights == "mine"
+    assert not hasattr(methods["gensr"], "weights")
+    with pytest.raises(UnknownNameError, match="snap"):
+        open_spaces(["gensr"], (2, 5), 0, {"snap": {"weights": "mine"}})
 
 
 def test_an_unknown_method_is_an_error():

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from srbench_ext.cli import app
-from srbench_ext.errors import InputError
+from srbench_ext.errors import ConfigError, InputError
 from srbench_ext.latent_study import Absent, Settings, document, run_study, tables_of, write_study
 from srbench_ext.latent_study.spaces import Space
 from srbench_ext.latent_study.study import BASELINES
@@ -117,3 +117,17 @@ def test_the_command_studies_the_weights_that_ship(tmp_path):
     assert {row["method"] for row in found["tables"]["paths"]} == {"gensr"}
     assert all(row["parses"] is not None for row in found["tables"]["paths"])
     assert (tmp_path / "map-gensr.svg").is_file()
+
+
+def test_a_parameter_without_its_method_is_refused(tmp_path):
+    done = CliRunner().invoke(app, ["latent", "gensr", "--out", str(tmp_path), "--set", "weights=mine.pth"])
+    assert isinstance(done.exception, ConfigError)
+    assert "METHOD.NAME=VALUE" in str(done.exception)
+
+
+def test_weights_that_are_missing_are_named(tmp_path):
+    absent = str(tmp_path / "absent.safetensors")
+    call = ["latent", "gensr", "--out", str(tmp_path), "--set", f"gensr.weights={absent}"]
+    done = CliRunner().invoke(app, call)
+    assert isinstance(done.exception, ConfigError)
+    assert "absent.safetensors" in str(done.exception)
