@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from srbench_ext.cli.completion import complete_method
+from srbench_ext.cli.printing import print_json
 
 __all__ = ["train"]
 
@@ -25,8 +29,24 @@ def train(
         int | None, typer.Option(help="Stop at so many examples in all; the controlled budget is 1000000.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the cards as JSON at the end, the log on standard error.")
+    ] = False,
 ) -> None:
     """Train a method's weights into a folder."""
     from srbench_ext.registry import load_train
 
-    load_train(method)(out=out, minutes=minutes, examples=examples, resume=resume)
+    entry = load_train(method)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        entry(out=out, minutes=minutes, examples=examples, resume=resume)
+    if as_json:
+        print_json({"method": method, "out": str(out), "weights": _weights(out)})
+
+
+def _weights(out: Path) -> list[dict[str, object]]:
+    """Return the weights that lie in a folder, each with its path and what its card says."""
+    cards = [(path, path.with_suffix(".json")) for path in sorted(out.glob("*.safetensors"))]
+    return [
+        {"path": str(path), "card": json.loads(card.read_text("utf8")) if card.is_file() else None}
+        for path, card in cards
+    ]

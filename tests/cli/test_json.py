@@ -9,8 +9,6 @@ import typer
 
 from srbench_ext.cli import app, main
 
-WITHOUT = {"train"}  # prints the trainer's log as it goes
-
 
 @pytest.fixture
 def call(monkeypatch, capsys, tmp_path):
@@ -43,7 +41,7 @@ def test_every_command_has_it():
         for name, command in found.items()
         if not any("--json" in option.opts for option in command.params)
     }
-    assert lacking == WITHOUT
+    assert lacking == set()
 
 
 def test_a_plan_and_a_run(call, tmp_path):
@@ -74,6 +72,23 @@ def test_a_new_method(call, tmp_path):
     made = call("new-method", "mine", "--in", tmp_path)
     assert made["name"] == "mine"
     assert "method.toml" in made["files"]
+
+
+def test_training_prints_its_log_elsewhere_and_the_cards_as_json(call, tmp_path, monkeypatch):
+    folder = tmp_path / "plugins" / "learner"
+    folder.mkdir(parents=True)
+    (folder / "method.toml").write_text('name = "learner"\nclass = "method:Learner"\nsummary = "learns"\n')
+    (folder / "train.py").write_text(
+        "def main(out, minutes=None, examples=None, resume=False):\n"
+        "    print('step 1')\n"
+        "    out.mkdir()\n"
+        "    (out / 'learner.safetensors').touch()\n"
+        "    (out / 'learner.json').write_text('{\"examples\": %d}' % examples)\n"
+    )
+    monkeypatch.setenv("SRBENCH_EXT_PLUGINS", str(folder.parent))
+    done = call("train", "learner", "--out", tmp_path / "out", "--examples", "7")
+    path = str(tmp_path / "out" / "learner.safetensors")
+    assert done["weights"] == [{"path": path, "card": {"examples": 7}}]
 
 
 def test_published_figures(call):
