@@ -72,7 +72,7 @@ in-domain: OUT = results/in-domain
 in-domain: $(STAMP) ## Make E2E's ablation table on 1,000 held-out synthetic problems
 	$(CLI) in-domain --jobs $(JOBS) --out $(OUT)
 
-METHODS ?= gensr,e2e,equate
+METHODS ?= gensr,snip,e2e,equate
 latent: OUT = results/latent
 latent: $(STAMP) ## Analyse the latent spaces of METHODS on the same tables: tables and maps
 	$(CLI) latent $(METHODS) --out $(OUT)
