@@ -28,6 +28,10 @@ CONFIG = TrainingConfig(
 """Skeletons alone; batches large enough for contrast, which learns from the wrong answers in them."""
 
 
+SIZES = SNIPConfig(statistics_length=4, slots=20)
+"""Of a network that starts at random: with statistics of the table, as the foundation model has them."""
+
+
 def config_like(foundation: Foundation) -> SNIPConfig:
     """Return the sizes of a network that can start from a foundation model."""
     sizes = foundation.config.to_dict()
@@ -49,7 +53,7 @@ def main(
 
     def build() -> SNIPNet:
         if start is None:
-            return SNIPNet(SNIPConfig())
+            return SNIPNet(SIZES)
         net = SNIPNet(config_like(start[0]))
         pools = Pools(corpus, START, net.encoder(), START_SEED, 0)
         features = [torch.from_numpy(batch.features) for batch in pools.pool(0).batches]

@@ -251,6 +251,9 @@ def test_only_a_release_starts_from_the_foundation(
         assert not started
         assert "started_from" not in card
         assert card["examples"] == 8
+        assert (
+            card["model"] == train.config_like(load_foundation()[0]).to_dict()
+        )  # equal sizes on both tracks
 
 
 # ---------------------------------------------------------------- method
