@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from srbench_ext.cli.options import AsJson, DryRun, Jobs, Only, PmlbCache
 from srbench_ext.cli.printing import print_json, print_table, summary_as_json
 
 __all__ = ["ablation"]
@@ -15,13 +16,13 @@ __all__ = ["ablation"]
 def ablation(
     method: Annotated[str, typer.Argument(help="A method with an ablation.toml.")],
     out: Annotated[Path, typer.Option(help="Where the records go; what lies there is not run again.")],
-    only: Annotated[str | None, typer.Option(help="Only problems whose name matches.")] = None,
+    only: Only = None,
     trials: Annotated[int | None, typer.Option(help="Repetitions [default: the ablation's].")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Seconds a run, of every row alike.")] = None,
-    jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1)] = 1,
-    pmlb_cache: Annotated[Path | None, typer.Option(help="A folder of PMLB tables.")] = None,
-    dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    jobs: Jobs = 1,
+    pmlb_cache: PmlbCache = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run every row of a method's ablation at equal seconds; `report` then compares them in pairs."""
     from srbench_ext.data import find_cache

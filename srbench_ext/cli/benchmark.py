@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srbench_ext.cli.completion import complete_methods, complete_protocol, complete_suites
+from srbench_ext.cli.options import AsJson, DryRun, Jobs, Only, PmlbCache, Settings, Trials
 from srbench_ext.cli.printing import print_json, print_table, summary_as_json
 from srbench_ext.errors import InputError
 
@@ -32,8 +33,6 @@ _ON_TERMINAL = (
     "mean_complexity",
     "mean_seconds",
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def list_names(as_json: AsJson = False) -> None:
@@ -103,16 +102,16 @@ def run(
     noise: Annotated[
         str | None, typer.Option(help="Noise levels, as in 0,0.1 [default: protocol's].")
     ] = None,
-    only: Annotated[
-        str | None, typer.Option(help="Only problems whose name matches, as in 'feynman_I_*'.")
-    ] = None,
-    trials: Annotated[int | None, typer.Option(help="Repetitions [default: protocol's].")] = None,
-    jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1)] = 1,
+    only: Only = None,
+    trials: Trials = None,
+    jobs: Jobs = 1,
     max_seconds: Annotated[float | None, typer.Option(help="Seconds a run; makes another protocol.")] = None,
-    pmlb_cache: Annotated[Path | None, typer.Option(help="A folder of PMLB tables.")] = None,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as in beam=10.")] = None,
-    backend: Annotated[str, typer.Option(help="local, dask@ADDRESS of a scheduler, or ray@ADDRESS.")] = "local",
-    dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
+    pmlb_cache: PmlbCache = None,
+    setting: Settings = None,
+    backend: Annotated[
+        str, typer.Option(help="local, dask@ADDRESS of a scheduler, or ray@ADDRESS.")
+    ] = "local",
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Run methods on suites; every run leaves a record, whatever becomes of it."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from srbench_ext.cli.completion import complete_suite
+from srbench_ext.cli.options import AsJson, PmlbCache
 from srbench_ext.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -25,12 +25,10 @@ SuiteName = Annotated[
     str | None,
     typer.Argument(metavar="[SUITE]", help="One suite [default: all].", autocompletion=complete_suite),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Cache = Annotated[Path | None, typer.Option("--pmlb-cache", help="A folder of PMLB tables.")]
 
 
 @app.command()
-def where(suite: SuiteName = None, pmlb_cache: Cache = None, as_json: AsJson = False) -> None:
+def where(suite: SuiteName = None, pmlb_cache: PmlbCache = None, as_json: AsJson = False) -> None:
     """Show how many tables of each suite are at hand, can be regenerated, or are missing."""
     from srbench_ext import data
 
@@ -57,7 +55,7 @@ def where(suite: SuiteName = None, pmlb_cache: Cache = None, as_json: AsJson = F
 
 
 @app.command()
-def verify(suite: SuiteName = None, pmlb_cache: Cache = None, as_json: AsJson = False) -> None:
+def verify(suite: SuiteName = None, pmlb_cache: PmlbCache = None, as_json: AsJson = False) -> None:
     """Compare every cached table with the listed sha256; exit code 1 when one is another file."""
     from srbench_ext import data
 
@@ -76,7 +74,7 @@ def verify(suite: SuiteName = None, pmlb_cache: Cache = None, as_json: AsJson = 
 
 
 @app.command()
-def fetch(suite: SuiteName = None, pmlb_cache: Cache = None, as_json: AsJson = False) -> None:
+def fetch(suite: SuiteName = None, pmlb_cache: PmlbCache = None, as_json: AsJson = False) -> None:
     """Download the tables that are not at hand; the only command that uses the network."""
     from srbench_ext import data
 

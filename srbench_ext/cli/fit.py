@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from srbench_ext.cli.completion import complete_method
+from srbench_ext.cli.options import AsJson, Settings
 from srbench_ext.cli.printing import print_json, print_table
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ def fit(
         str, typer.Option(help="A method of `srbench-ext list`.", autocompletion=complete_method)
     ] = "equate",
     max_seconds: Annotated[float, typer.Option(help="How long to search.")] = 30.0,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="A parameter, as in beam=10.")] = None,
+    setting: Settings = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw the front into this .png, .svg or .pdf.", dir_okay=False)
     ] = None,
     code: Annotated[
         bool, typer.Option("--code", help="Print the formula as sympy, LaTeX and Python too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find a formula for one column of a table in the others.
 

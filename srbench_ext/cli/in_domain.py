@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from srbench_ext.cli.options import AsJson
 from srbench_ext.cli.printing import print_json, print_table
 
 __all__ = ["in_domain"]
@@ -24,7 +25,7 @@ def in_domain(
     refined: Annotated[int, typer.Option(help="Skeletons refined a row.", min=1)] = 10,
     seed: Annotated[int, typer.Option(help="Of bags, samples and random starts.", min=0)] = 0,
     jobs: Annotated[int, typer.Option(help="Worker processes, one thread each.", min=1)] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make the four rows of E2E's ablation, and a fifth, on held-out synthetic problems.
 

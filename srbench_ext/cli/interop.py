@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
+from srbench_ext.cli.options import AsJson
 from srbench_ext.cli.printing import print_json
 from srbench_ext.errors import UnknownNameError
 
 __all__ = ["export", "import_"]
 
 Format = Annotated[str, typer.Option("--format", help="Whose format: srbench.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def import_(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from srbench_ext.cli.options import AsJson
 from srbench_ext.cli.printing import print_json
 from srbench_ext.errors import DataError
 
@@ -17,7 +18,7 @@ __all__ = ["pack"]
 def pack(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `run` has written.")],
     undo: Annotated[bool, typer.Option("--undo", help="Write one file a record again.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Move the records of a finished run into a few compressed files; reports and `run` read them too."""
     from srbench_ext import shards

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from srbench_ext.cli.completion import complete_method
+from srbench_ext.cli.options import AsJson
 from srbench_ext.cli.printing import print_json
 
 __all__ = ["check", "new_method"]
@@ -18,7 +19,7 @@ def new_method(
     folder: Annotated[
         Path, typer.Option("--in", help="Where the method's folder is made.", file_okay=False)
     ] = Path(),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the folder of a new method; it runs and passes `srbench-ext check` as it is."""
     from srbench_ext.testing.template import write_template
@@ -44,7 +45,7 @@ def check(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter with which a fit ends soon, as in beam=1.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the contract tests on a method and say what to fix; exit code 1 when a test fails."""
     from dataclasses import asdict

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srbench_ext.cli.options import AsJson
 from srbench_ext.cli.printing import print_json, print_table
 from srbench_ext.errors import UnknownNameError
 
@@ -22,7 +23,7 @@ def published(
     ] = None,
     suite: Annotated[str | None, typer.Option(help="Only figures of this suite.")] = None,
     noise: Annotated[float | None, typer.Option(help="Only figures at this noise level.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the published figures that ship; with DIR, pair its runs with them problem by problem."""
     from srbench_ext.report import load_published, load_records

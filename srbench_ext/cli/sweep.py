@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srbench_ext.cli.completion import complete_protocol
+from srbench_ext.cli.options import AsJson, DryRun, Jobs, Only, PmlbCache, Settings, Trials
 from srbench_ext.cli.printing import print_json, print_table, summary_as_json
 
 if TYPE_CHECKING:
@@ -29,16 +30,14 @@ def sweep(
     protocol: Annotated[
         str, typer.Option(help="The rules of everything else.", autocompletion=complete_protocol)
     ] = "quick",
-    only: Annotated[str | None, typer.Option(help="Only problems whose name matches.")] = None,
-    trials: Annotated[int | None, typer.Option(help="Repetitions [default: protocol's].")] = None,
+    only: Only = None,
+    trials: Trials = None,
     max_seconds: Annotated[float | None, typer.Option(help="Seconds a run.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="Another parameter, as in beam=10.")
-    ] = None,
-    jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1)] = 1,
-    pmlb_cache: Annotated[Path | None, typer.Option(help="A folder of PMLB tables.")] = None,
-    dry_run: Annotated[bool, typer.Option(help="Print the plan and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    setting: Settings = None,
+    jobs: Jobs = 1,
+    pmlb_cache: PmlbCache = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a method at several values of one setting; write accuracy against time as table and figure."""
     from srbench_ext.data import find_cache

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from srbench_ext.cli.options import AsJson
 from srbench_ext.cli.printing import print_json, print_table
 
 __all__ = ["app"]
@@ -16,7 +17,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Folder = Annotated[
     Path | None,
     typer.Option("--folder", help="Where imported weights lie [default: the user's data folder]."),
