@@ -73,6 +73,8 @@ class E2E(Method):
         With the archive: look at each formula with constants in more places too.
     residuals : bool
         With the archive: every second round shows the network what a good formula leaves of the target.
+    infills : int
+        With the archive: formulas of it that get new subtrees from the network after each round, 12 each.
     n_refined : int
         With ranking: distinct skeletons refined in a round.
     refinement : {"model", "random", "none"}
@@ -103,6 +105,7 @@ class E2E(Method):
         "n_candidates": (1, None),
         "temperature": (0.01, 100.0),
         "permutations": (0, None),
+        "infills": (0, None),
         "n_refined": (1, None),
         "n_starts": (1, None),
         "fit_rows": (1, None),
@@ -124,6 +127,7 @@ class E2E(Method):
         permutations: int = 0,
         constants: bool = True,
         residuals: bool = False,
+        infills: int = 24,
         n_refined: int = 60,
         refinement: Literal["model", "random", "none"] = "model",
         closed_form: bool = True,
@@ -144,6 +148,7 @@ class E2E(Method):
         self.permutations = permutations
         self.constants = constants
         self.residuals = residuals
+        self.infills = infills
         self.n_refined = n_refined
         self.refinement = refinement
         self.closed_form = closed_form
@@ -238,7 +243,12 @@ class E2E(Method):
     def _screening(self, model: Network, X: FloatArray, y: FloatArray, run: SearchRun) -> Screening:
         temperatures = (self.temperature,) * 2 + (1.5 * self.temperature,) * 2
         schedule = Schedule(
-            _MODES[self.mode], temperatures, self.permutations, self.constants, self.residuals
+            _MODES[self.mode],
+            temperatures,
+            self.permutations,
+            self.constants,
+            self.residuals,
+            self.infills,
         )
         return Screening(
             self._proposals(model, X, y, run, whiten=True),

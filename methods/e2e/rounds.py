@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,15 +15,20 @@ from srbench_ext.expression import Expression
 from srbench_ext.method import SearchRun
 from srbench_ext.models.decoding import Decoded
 from srbench_ext.models.foundation import Foundation
-from srbench_ext.models.proposals import Proposer, expression_of
+from srbench_ext.models.proposals import Proposer, expression_of, with_hole
 
 __all__ = ["RESERVE", "Mode", "Proposals", "Proposed", "Source"]
 
 FloatArray = NDArray[np.float64]
+Prefix = tuple[str, ...]
 Mode = Literal["numeric", "skeleton"]
 
 RESERVE = 0.5
 """Seconds before the deadline after which no sequence is decoded further."""
+
+
+INFILLED = 12
+"""Subtrees written for each hole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,21 @@ class Source(ABC):
             Another target for the same rows.
         """
 
+    def infill(
+        self, parents: Iterable[Prefix], choice: random.Random, temperature: float
+    ) -> Iterator[Prefix]:
+        """Yield formulas with a random subtree written anew; none where the network has no such mode.
+
+        Parameters
+        ----------
+        parents : iterable of tuple of str
+            Skeletons, in prefix order.
+        choice : random.Random
+            Draws the subtrees.
+        temperature : float
+        """
+        yield from ()
+
 
 class Proposals(Source):
     """Draws proposals for one table from a foundation model.
@@ -124,6 +146,23 @@ class Proposals(Source):
                 found.append(Proposed(expression, decoded.log_probability, mode))
         self.run.count("proposed", len(found))
         return found
+
+    def infill(
+        self, parents: Iterable[Prefix], choice: random.Random, temperature: float
+    ) -> Iterator[Prefix]:
+        """Yield formulas with a random subtree written anew, from one bag; see :class:`Source`."""
+        proposer = Proposer(self.model, self.X, self.y, self.run.rng, n_bags=1, bag_size=self.bag_size)
+        known = self.model.vocabulary.ids
+        for parent in parents:
+            if self.run.remaining < RESERVE:
+                return
+            if all(token in known for token in parent):
+                deadline = self.run.deadline - RESERVE
+                found = proposer.infill(
+                    with_hole(choice, parent), INFILLED, temperature=temperature, deadline=deadline
+                )
+                self.run.count("infilled", len(found))
+                yield from found
 
     def _decode(self, proposer: Proposer, mode: Mode, temperature: float) -> list[Decoded]:
         deadline = self.run.deadline - RESERVE

@@ -48,6 +48,8 @@ class Schedule:
         Look at each proposal with constants in more places too.
     residuals : bool
         Show the network, in every second round, what the best formulas leave of y.
+    infills : int
+        Formulas of the archive that get subtrees written anew, after each round.
     """
 
     modes: tuple[Mode, ...]
@@ -55,6 +57,7 @@ class Schedule:
     n_permutations: int
     constants: bool
     residuals: bool
+    infills: int
 
 
 class Screening:
@@ -128,6 +131,10 @@ class Screening:
         else:
             formulas, origin = map(self._tokens, self.proposals.draw(mode, temperature)), mode
         yield from self._submit(self._with_variants(formulas), origin)
+        if schedule.infills:
+            parents = [member.prefix for member in self.archive.parents(self.choice, schedule.infills)]
+            infilled = self.proposals.infill(parents, self.choice, temperature)
+            yield from self._submit(map(self._started, infilled), "infill")
 
     def _submit(self, formulas: Iterator[Tokens], origin: str) -> Iterator[Candidate]:
         fresh = self.archive.submit(formulas, origin, screen=True, deadline=self.deadline)
@@ -176,7 +183,11 @@ class Screening:
         """Return tokens with a start for every constant: the one written, or one near 1."""
         if proposed.mode == "numeric":
             return tokens_of(proposed.expression)
-        return with_values(proposed.expression.prefix, lambda: self.choice.lognormvariate(0.0, 0.3))
+        return self._started(proposed.expression.prefix)
+
+    def _started(self, prefix: tuple[str, ...]) -> Tokens:
+        """Return tokens with a value near 1 for every constant."""
+        return with_values(prefix, lambda: self.choice.lognormvariate(0.0, 0.3))
 
 
 def _evaluate(tokens: Tokens, X: FloatArray) -> FloatArray:

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srbench_ext.method import SearchRun
-from srbench_ext.models.batches import subtree_end
 from srbench_ext.models.decoding import Decoded
 from srbench_ext.models.foundation import Foundation
-from srbench_ext.models.proposals import Proposer
+from srbench_ext.models.proposals import Proposer, with_hole
 
 from .adaptation import Adapter, Labelled, improved, pad_ids
 from .ascent import AscentConfig, ascend
@@ -134,7 +133,7 @@ class Network:
                 break
             if any(token not in self.known for token in prefix):
                 continue
-            found += self.proposer.infill(_with_hole(self.choice, prefix), 12, deadline=self.deadline)
+            found += self.proposer.infill(with_hole(self.choice, prefix), 12, deadline=self.deadline)
         self.run.count("infilled", len(found))
         return found
 
@@ -258,12 +257,6 @@ class Network:
         )
         self.run.count("repairs", len(found))
         return [d.tokens for d in found]
-
-
-def _with_hole(choice: random.Random, prefix: Prefix) -> Prefix:
-    """Replace a random subtree by the hole."""
-    start = choice.randrange(len(prefix))
-    return (*prefix[:start], "<hole>", *prefix[subtree_end(prefix, start) :])
 
 
 def _held_out(candidate: Labelled) -> bool:

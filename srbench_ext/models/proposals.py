@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,12 +12,13 @@ from torch import Tensor
 
 from srbench_ext.errors import ExpressionError
 from srbench_ext.expression import Expression
+from srbench_ext.expression.core import subtree_end
 from srbench_ext.expression.operators import CONSTANT
 from srbench_ext.models.decoding import Decoded, Grammar, beam_search, sample
 from srbench_ext.models.encoders import point_features, scale_table
 from srbench_ext.models.foundation import Foundation
 
-__all__ = ["Proposer", "expression_of"]
+__all__ = ["Proposer", "expression_of", "with_hole"]
 
 FloatArray = NDArray[np.float64]
 
@@ -35,6 +37,12 @@ def expression_of(model: Foundation, decoded: Decoded) -> Expression | None:
         return Expression(tuple(prefix), tuple(constants))
     except ExpressionError:
         return None
+
+
+def with_hole(choice: random.Random, prefix: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a formula with the hole in place of a random subtree."""
+    start = choice.randrange(len(prefix))
+    return (*prefix[:start], "<hole>", *prefix[subtree_end(prefix, start) :])
 
 
 class Proposer:

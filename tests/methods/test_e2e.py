@@ -65,6 +65,15 @@ def test_beam_search_gives_a_formula():
     assert np.isfinite(method.predict(X)).all()
 
 
+def test_formulas_of_the_archive_get_new_subtrees_from_the_network():
+    X, y = product()
+    y = y + 0.1 * np.sin(X[:, 0])
+    results = {n: create("e2e", **FEW, infills=n, max_seconds=300).fit(X, y).result_ for n in (0, 3)}
+    assert "infilled" not in results[0].counts
+    assert results[3].counts["infilled"] > 0
+    assert results[3].counts["evaluated"] > results[0].counts["evaluated"]
+
+
 def test_noise_does_not_make_a_product_longer():
     X, y = product(400)
     noisy = y + 0.01 * y.std() * np.random.default_rng(2).normal(size=len(y))
