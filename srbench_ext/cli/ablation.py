@@ -17,7 +17,7 @@ def ablation(
     method: Annotated[str, typer.Argument(help="A method with an ablation.toml.")],
     out: Annotated[Path, typer.Option(help="Where the records go; what lies there is not run again.")],
     only: Only = None,
-    trials: Annotated[int | None, typer.Option(help="Repetitions [default: the ablation's].")] = None,
+    trials: Annotated[int | None, typer.Option(help="Repetitions (default: the ablation's).")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Seconds a run, of every row alike.")] = None,
     jobs: Jobs = 1,
     pmlb_cache: PmlbCache = None,

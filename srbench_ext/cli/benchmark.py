@@ -92,7 +92,7 @@ def run(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="Suites, separated by commas [default: protocol's].", autocompletion=complete_suites
+            help="Suites, separated by commas (default: protocol's).", autocompletion=complete_suites
         ),
     ] = None,
     protocol: Annotated[
@@ -100,7 +100,7 @@ def run(
         typer.Option(help="The rules: rows, noise, seconds, trials.", autocompletion=complete_protocol),
     ] = "quick",
     noise: Annotated[
-        str | None, typer.Option(help="Noise levels, as in 0,0.1 [default: protocol's].")
+        str | None, typer.Option(help="Noise levels, as in 0,0.1 (default: protocol's).")
     ] = None,
     only: Only = None,
     trials: Trials = None,

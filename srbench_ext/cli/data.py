@@ -23,7 +23,7 @@ app = typer.Typer(
 
 SuiteName = Annotated[
     str | None,
-    typer.Argument(metavar="[SUITE]", help="One suite [default: all].", autocompletion=complete_suite),
+    typer.Argument(metavar="[SUITE]", help="One suite (default: all).", autocompletion=complete_suite),
 ]
 
 

@@ -19,7 +19,7 @@ def in_domain(
     problems: Annotated[int, typer.Option(help="Held-out problems, the first ones.", min=1)] = 1000,
     weights: Annotated[
         list[Path] | None,
-        typer.Option(help="Foundation weights; several make a learning curve [default: shipped]."),
+        typer.Option(help="Foundation weights; several make a learning curve (default: shipped)."),
     ] = None,
     samples: Annotated[int, typer.Option(help="Formulas sampled a problem and mode.", min=1)] = 64,
     refined: Annotated[int, typer.Option(help="Skeletons refined a row.", min=1)] = 10,

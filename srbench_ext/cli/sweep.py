@@ -25,7 +25,7 @@ def sweep(
     values: Annotated[str, typer.Option(help="Its values, separated by commas, as in 1,2,4.")],
     out: Annotated[Path, typer.Option(help="Where the records go; what lies there is not run again.")],
     suite: Annotated[
-        str | None, typer.Option(help="Suites, separated by commas [default: protocol's].")
+        str | None, typer.Option(help="Suites, separated by commas (default: protocol's).")
     ] = None,
     protocol: Annotated[
         str, typer.Option(help="The rules of everything else.", autocompletion=complete_protocol)

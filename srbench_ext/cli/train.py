@@ -23,7 +23,7 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Where checkpoints and weights go.")],
     minutes: Annotated[
-        float | None, typer.Option(help="Stop after this time [default: the method's own].")
+        float | None, typer.Option(help="Stop after this time (default: the method's own).")
     ] = None,
     examples: Annotated[
         int | None, typer.Option(help="Stop at so many examples in all; the controlled budget is 1000000.")

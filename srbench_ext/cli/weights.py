@@ -19,7 +19,7 @@ app = typer.Typer(
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--folder", help="Where imported weights lie [default: the user's data folder]."),
+    typer.Option("--folder", help="Where imported weights lie (default: the user's data folder)."),
 ]
 
 
@@ -75,7 +75,7 @@ def import_(
     source: Annotated[str, typer.Argument(help="Whose checkpoint it is: e2e or nesymres.")],
     file: Annotated[Path, typer.Argument(help="The authors' file, such as model1.pt or 100M.ckpt.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where the weights go [default: the user's data folder].")
+        Path | None, typer.Option(help="Where the weights go (default: the user's data folder).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
