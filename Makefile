@@ -56,9 +56,10 @@ check: $(STAMP) ## Lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-perf: $(STAMP) ## Measure the speed of evaluation and constant fits (into the README) and of the runner
+perf: $(STAMP) ## Measure the speed of evaluation and constant fits (into the README), of the runner and the report
 	$(BIN)/python -m srbench_ext.expression.perf --into README.md --into docs/decisions/0001-evaluation.md
 	$(BIN)/python -m srbench_ext.runner.perf
+	$(BIN)/python -m srbench_ext.report.perf
 
 storm: $(STAMP) ## Run 500 runs, half of which fail in every way, then kill the runner 20 times
 	$(BIN)/python tests/runner/storm.py --runs 500 --jobs $(JOBS)
