@@ -35,6 +35,7 @@ FEW = {
     "eval_steps": 2,
     "joint_steps": 1,
     "max_seconds": 20,
+    "patience": 1.0,
 }
 NETWORK = {**FEW, "network_share": 1.0, "probes": False, "relations": False, "stepwise": False}
 
@@ -157,7 +158,7 @@ def test_a_decoder_that_forgets_is_set_back_and_not_trained_any_more(monkeypatch
         kept.append((self, before))
 
     monkeypatch.setattr(Network, "adapt", watched)
-    result = fitted(*noisy(), joint_steps=4).result_
+    result = fitted(*noisy(), joint_steps=4, max_seconds=300).result_
     network, before = kept[-1]
     assert len(kept) == 2
     assert result.counts["guard_forgetting"] == 1
