@@ -26,6 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _MOST_BEFORE = 3
 _MOST_ROWS = 1000  # that the terms of sums are chosen on
+_LEAST_SECONDS = 0.5  # that choosing them takes
 
 
 def closed_forms(
@@ -190,10 +191,13 @@ class Island:
         Parameters
         ----------
         deadline : float
-            A ``time.monotonic()`` after which nothing further is fitted.
+            A ``time.monotonic()`` after which nothing further is fitted; nothing is begun within half a second
+            of it.
         """
+        if deadline - time.monotonic() < _LEAST_SECONDS:
+            return
         rows = self.rows.training[:_MOST_ROWS]
-        formulas = stepwise_sums(self.Z[rows], self.t[rows])
+        formulas = stepwise_sums(self.Z[rows], self.t[rows], deadline=deadline)
         fresh = self.archive.submit(formulas, "stepwise", bounded=False, deadline=deadline)
         for entry in self.archive.on_front(fresh):
             yield self.formula(entry), entry

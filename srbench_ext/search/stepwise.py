@@ -9,6 +9,7 @@ twice the logarithm of its place in the library, as in the extended criterion of
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,9 @@ _LEAST_LEFT = 1e-3  # of a feature's square that the terms before do not explain
 _ROWS_A_TERM = 5
 
 
-def stepwise_sums(Z: FloatArray, t: FloatArray, *, most: int = 12) -> list[Tokens]:
+def stepwise_sums(
+    Z: FloatArray, t: FloatArray, *, most: int = 12, deadline: float | None = None
+) -> list[Tokens]:
     """Return sums of one, two, and so on of the features that explain most, with their coefficients.
 
     Parameters
@@ -40,6 +43,8 @@ def stepwise_sums(Z: FloatArray, t: FloatArray, *, most: int = 12) -> list[Token
         Target; all rows are used.
     most : int
         Largest number of terms; one for five rows is another bound.
+    deadline : float or None
+        A ``time.monotonic()`` after which no further term is chosen.
 
     Returns
     -------
@@ -58,14 +63,14 @@ def stepwise_sums(Z: FloatArray, t: FloatArray, *, most: int = 12) -> list[Token
         target = (t - t.mean()) / np.linalg.norm(t - t.mean())
         if not len(library) or not np.isfinite(target).all():
             return []
-        chosen = _selected(library.values, target, min(most, len(t) // _ROWS_A_TERM))
+        chosen = _selected(library.values, target, min(most, len(t) // _ROWS_A_TERM), deadline)
         return [
             _sum(library.values[chosen[:count]], t, [library.tokens[i] for i in chosen[:count]])
             for count in range(1, len(chosen) + 1)
         ]
 
 
-def _selected(values: FloatArray, target: FloatArray, most: int) -> list[int]:
+def _selected(values: FloatArray, target: FloatArray, most: int, deadline: float | None) -> list[int]:
     """Return the features in the order of their choice, cut where the criterion is least."""
     n = len(target)
     centred = values - values.mean(axis=1, keepdims=True)
@@ -76,6 +81,8 @@ def _selected(values: FloatArray, target: FloatArray, most: int) -> list[int]:
     chosen: list[int] = []
     paid, best, count = 0.0, 0.0, 0
     for _ in range(most):
+        if deadline is not None and time.monotonic() >= deadline:
+            break
         spread = (rest**2).max(axis=1) < _LARGEST_SHARE * left
         gain = np.where(
             spread & (left > _LEAST_LEFT), (rest @ target) ** 2 / np.maximum(left, _LEAST_LEFT), 0.0

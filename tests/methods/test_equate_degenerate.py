@@ -297,12 +297,12 @@ def test_a_formula_that_covers_the_foundations_best_is_not_ranked_behind_it():
         return Candidate(Expression(("x0",)), loss=loss, complexity=complexity)
 
     own, shorter, longer = candidate(0.5, 9), candidate(0.4, 7), candidate(0.3, 20)
-    scores = {id(own): (-1.0, 9), id(shorter): (-0.5, 7), id(longer): (-0.9, 20)}
+    scores = {id(own): (False, -1.0, 9), id(shorter): (False, -0.5, 7), id(longer): (False, -0.9, 20)}
     session = types.SimpleNamespace(
         _own_candidate=lambda: own,
         _offered_own=True,
-        score=lambda one: scores[id(one)],
-        run=types.SimpleNamespace(note=lambda *_: None),
+        score=lambda one, crossed=True: scores[id(one)],
+        run=types.SimpleNamespace(note=lambda *_: None, remaining=1.0),
     )
     best, score = equate_method._Session.pick(session, [shorter, longer])
     assert best is shorter

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,8 @@ def test_a_constant_target_and_columns_that_do_not_vary_give_nothing():
     Z = draw.normal(size=(50, 2))
     assert stepwise_sums(Z, np.ones(50)) == []
     assert stepwise_sums(np.ones((50, 2)), Z[:, 0]) == []
+
+
+def test_no_term_is_chosen_after_the_deadline():
+    Z, _, t = noisy_sum(0)
+    assert stepwise_sums(Z, t, deadline=time.monotonic() - 1) == []
