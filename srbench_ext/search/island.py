@@ -191,8 +191,8 @@ class Island:
         Parameters
         ----------
         deadline : float
-            A ``time.monotonic()`` after which nothing further is fitted; nothing is begun within half a second
-            of it.
+            A ``time.monotonic()`` after which nothing further is fitted; within half a second of it, nothing
+            is begun.
         """
         if deadline - time.monotonic() < _LEAST_SECONDS:
             return
