@@ -15,7 +15,7 @@ from srbench_ext.expression import Expression
 from srbench_ext.method import SearchRun
 from srbench_ext.models.decoding import Decoded
 from srbench_ext.models.foundation import Foundation
-from srbench_ext.models.proposals import Proposer, expression_of, with_hole
+from srbench_ext.models.proposals import Proposer, expression_of, holes
 
 __all__ = ["RESERVE", "Mode", "Proposals", "Proposed", "Source"]
 
@@ -151,18 +151,16 @@ class Proposals(Source):
         self, parents: Iterable[Prefix], choice: random.Random, temperature: float
     ) -> Iterator[Prefix]:
         """Yield formulas with a random subtree written anew, from one bag; see :class:`Source`."""
+        if self.run.remaining < RESERVE:
+            return
         proposer = Proposer(self.model, self.X, self.y, self.run.rng, n_bags=1, bag_size=self.bag_size)
         known = self.model.vocabulary.ids
-        for parent in parents:
-            if self.run.remaining < RESERVE:
-                return
-            if all(token in known for token in parent):
-                deadline = self.run.deadline - RESERVE
-                found = proposer.infill(
-                    with_hole(choice, parent), INFILLED, temperature=temperature, deadline=deadline
-                )
-                self.run.count("infilled", len(found))
-                yield from found
+        usable = [parent for parent in parents if all(token in known for token in parent)]
+        arounds = holes(choice, usable, len(usable))
+        deadline = self.run.deadline - RESERVE
+        for tokens in proposer.infill(arounds, INFILLED, temperature=temperature, deadline=deadline):
+            self.run.count("infilled")
+            yield tokens
 
     def _decode(self, proposer: Proposer, mode: Mode, temperature: float) -> list[Decoded]:
         deadline = self.run.deadline - RESERVE

@@ -15,7 +15,7 @@ from torch import Tensor
 from srbench_ext.method import SearchRun
 from srbench_ext.models.decoding import Decoded
 from srbench_ext.models.foundation import Foundation
-from srbench_ext.models.proposals import Proposer, with_hole
+from srbench_ext.models.proposals import Proposer, holes
 
 from .adaptation import Adapter, Labelled, improved, pad_ids
 from .ascent import AscentConfig, ascend
@@ -127,13 +127,9 @@ class Network:
 
     def infilled(self, parents: Sequence[Prefix]) -> list[Prefix]:
         """Let the foundation model write new subtrees into formulas."""
-        found: list[Prefix] = []
-        for prefix in parents:
-            if self.stopped():
-                break
-            if any(token not in self.known for token in prefix):
-                continue
-            found += self.proposer.infill(with_hole(self.choice, prefix), 12, deadline=self.deadline)
+        usable = [prefix for prefix in parents if all(token in self.known for token in prefix)]
+        arounds = [] if self.stopped() else holes(self.choice, usable, len(usable))
+        found = list(self.proposer.infill(arounds, 12, deadline=self.deadline))
         self.run.count("infilled", len(found))
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -18,9 +18,11 @@ from srbench_ext.models.decoding import Decoded, Grammar, beam_search, sample
 from srbench_ext.models.encoders import point_features, scale_table
 from srbench_ext.models.foundation import Foundation
 
-__all__ = ["Proposer", "expression_of", "with_hole"]
+__all__ = ["Proposer", "expression_of", "holes"]
 
 FloatArray = NDArray[np.float64]
+
+_DRAWN = 4  # holes in a parent, of which those of some lengths are taken
 
 
 def expression_of(model: Foundation, decoded: Decoded) -> Expression | None:
@@ -39,8 +41,29 @@ def expression_of(model: Foundation, decoded: Decoded) -> Expression | None:
         return None
 
 
-def with_hole(choice: random.Random, prefix: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a formula with the hole in place of a random subtree."""
+def holes(choice: random.Random, parents: Sequence[tuple[str, ...]], count: int) -> list[tuple[str, ...]]:
+    """Return formulas with the hole in place of a random subtree, of few lengths: fast to decode.
+
+    Parameters
+    ----------
+    choice : random.Random
+    parents : sequence of tuple of str
+        Skeletons, in prefix order.
+    count : int
+        How many; fewer where the parents have no more.
+    """
+    drawn = list(dict.fromkeys(_with_hole(choice, parent) for parent in parents for _ in range(_DRAWN)))
+    choice.shuffle(drawn)
+    found: list[tuple[str, ...]] = []
+    for around in drawn:
+        if len(found) >= count:
+            break
+        if around not in found:
+            found += [each for each in drawn if len(each) == len(around)]
+    return found[:count]
+
+
+def _with_hole(choice: random.Random, prefix: tuple[str, ...]) -> tuple[str, ...]:
     start = choice.randrange(len(prefix))
     return (*prefix[:start], "<hole>", *prefix[subtree_end(prefix, start) :])
 
@@ -150,33 +173,45 @@ class Proposer:
 
     def infill(
         self,
-        around: Sequence[str],
+        arounds: Sequence[Sequence[str]],
         n_samples: int,
         *,
         temperature: float = 1.0,
         deadline: float | None = None,
-    ) -> list[tuple[str, ...]]:
-        """Return whole formulas: ``around`` with its ``<hole>`` filled by sampled subtrees.
+    ) -> Iterator[tuple[str, ...]]:
+        """Yield whole formulas: each of ``arounds`` with its ``<hole>`` filled by sampled subtrees.
+
+        Those of one length are decoded together; :func:`holes` draws them so.
 
         Parameters
         ----------
-        around : sequence of str
-            Prefix tokens of a skeleton with one ``<hole>``.
+        arounds : sequence of sequence of str
+            Prefix tokens of skeletons with one ``<hole>`` each.
         n_samples : int
-            Samples from the first bag.
+            Samples for each, from the first bag; a subtree that is drawn again is not yielded again.
+        temperature : float
+            See :func:`srbench_ext.models.decoding.sample`.
+        deadline : float, optional
+            A ``time.monotonic()`` after which unfinished samples are dropped.
         """
-        hole = list(around).index("<hole>")
-        room = max(1, self.max_tokens - len(around) + 1)
-        grammar = Grammar(self.model.vocabulary, "<infill>", self.n_variables, room, self.max_constants)
-        prompt = self.model.vocabulary.encode(["<infill>", *around, "<sep>"])
-        found = sample(
-            self.model,
-            self.memory[:1],
-            grammar,
-            [prompt],
-            n_samples,
-            self.rng,
-            temperature=temperature,
-            deadline=deadline,
-        )
-        return [(*around[:hole], *decoded.tokens, *around[hole + 1 :]) for decoded in found]
+        by_length: dict[int, list[Sequence[str]]] = {}
+        for around in arounds:
+            by_length.setdefault(len(around), []).append(around)
+        for length, alike in by_length.items():
+            room = max(1, self.max_tokens - length + 1)
+            grammar = Grammar(self.model.vocabulary, "<infill>", self.n_variables, room, self.max_constants)
+            prompts = [self.model.vocabulary.encode(["<infill>", *each, "<sep>"]) for each in alike]
+            memory = self.memory[:1].expand(len(alike), -1, -1)
+            for decoded in sample(
+                self.model,
+                memory,
+                grammar,
+                prompts,
+                n_samples,
+                self.rng,
+                temperature=temperature,
+                deadline=deadline,
+            ):
+                around = alike[decoded.row]
+                hole = list(around).index("<hole>")
+                yield (*around[:hole], *decoded.tokens, *around[hole + 1 :])
