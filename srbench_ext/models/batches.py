@@ -14,7 +14,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from srbench_ext.corpus.stream import Corpus, Example
 from srbench_ext.expression.operators import arity
-from srbench_ext.models.encoders import point_features, scale_table
+from srbench_ext.models.encoders import table_features
 from srbench_ext.models.tokens import MODES, Vocabulary
 
 __all__ = ["Batch", "BatchPlan", "ExampleEncoder", "Pool", "Pools", "sequence_of", "subtree_end"]
@@ -170,12 +170,7 @@ class ExampleEncoder:
 
     def features(self, examples: Sequence[Example]) -> NDArray[np.float32]:
         """Return the features (B, N, F) of the points of examples with equally many points."""
-        scaled = [scale_table(example.X, example.y) for example in examples]
-        return point_features(
-            np.stack([s.values for s in scaled]),
-            np.stack([s.present for s in scaled]),
-            np.stack([s.log_scale for s in scaled]),
-        )
+        return table_features((example.X, example.y) for example in examples)
 
     def extra(self, examples: Sequence[Example], choice: random.Random) -> dict[str, NDArray[Any]]:
         """Return further arrays, the first axis of each B; none by default."""

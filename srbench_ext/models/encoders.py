@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,14 @@ from numpy.typing import NDArray
 from srbench_ext.errors import InputError
 from srbench_ext.models.tokens import MAX_VARIABLES
 
-__all__ = ["FEATURES_PER_NUMBER", "POINT_FEATURES", "ScaledTable", "point_features", "scale_table"]
+__all__ = [
+    "FEATURES_PER_NUMBER",
+    "POINT_FEATURES",
+    "ScaledTable",
+    "point_features",
+    "scale_table",
+    "table_features",
+]
 
 FloatArray = NDArray[np.float64]
 FEATURES_PER_NUMBER = 11
@@ -111,3 +119,13 @@ def point_features(
     facts = np.concatenate([present, log_scale / 3.0], axis=-1)[..., None, :]
     facts = np.broadcast_to(facts, (*flat.shape[:-1], facts.shape[-1]))
     return np.concatenate([flat, facts], axis=-1).astype(np.float32)
+
+
+def table_features(tables: Iterable[tuple[FloatArray, FloatArray]]) -> NDArray[np.float32]:
+    """Return the features (R, n, 143) of the points of tables X (n, d) and y (n,), each scaled by itself."""
+    scaled = [scale_table(X, y) for X, y in tables]
+    return point_features(
+        np.stack([each.values for each in scaled]),
+        np.stack([each.present for each in scaled]),
+        np.stack([each.log_scale for each in scaled]),
+    )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from srbench_ext.errors import WeightsError
 from srbench_ext.models.decoding import Grammar, sample
-from srbench_ext.models.encoders import point_features, scale_table
+from srbench_ext.models.encoders import table_features
 from srbench_ext.models.foundation import Foundation
 
 __all__ = ["LatentNet", "NetworkSpace", "free_greedy", "validity"]
@@ -142,12 +142,7 @@ class NetworkSpace:
     @torch.no_grad()
     def encode(self, tables: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
         """Return means and log variances (R, L) of R tables with equally many rows."""
-        scaled = [scale_table(X, y) for X, y in tables]
-        features = point_features(
-            np.stack([s.values for s in scaled]),
-            np.stack([s.present for s in scaled]),
-            np.stack([s.log_scale for s in scaled]),
-        )
+        features = table_features(tables)
         mean, log_variance = self.net.place(torch.from_numpy(features))
         return mean.double().numpy(), log_variance.double().numpy()
 

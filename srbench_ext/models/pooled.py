@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from srbench_ext.corpus.held_out import held_out
-from srbench_ext.models.encoders import point_features, scale_table
+from srbench_ext.models.encoders import table_features
 from srbench_ext.models.foundation import Foundation
 
 __all__ = ["PooledMemory"]
@@ -55,12 +55,7 @@ class PooledMemory:
 
         The encoder gives a point and nothing around it: log variances are minus infinity.
         """
-        scaled = [scale_table(X, y) for X, y in tables]
-        features = point_features(
-            np.stack([s.values for s in scaled]),
-            np.stack([s.present for s in scaled]),
-            np.stack([s.log_scale for s in scaled]),
-        )
+        features = table_features(tables)
         memory = self._memory(torch.from_numpy(features), [X.shape[1] for X, _ in tables])
         mean = memory.mean(dim=1).double().numpy()
         return mean, np.full_like(mean, -np.inf)

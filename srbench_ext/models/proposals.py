@@ -15,7 +15,7 @@ from srbench_ext.expression import Expression
 from srbench_ext.expression.core import subtree_end
 from srbench_ext.expression.operators import CONSTANT
 from srbench_ext.models.decoding import Decoded, Grammar, beam_search, sample
-from srbench_ext.models.encoders import point_features, scale_table
+from srbench_ext.models.encoders import table_features
 from srbench_ext.models.foundation import Foundation
 
 __all__ = ["Proposer", "expression_of", "holes"]
@@ -114,12 +114,7 @@ class Proposer:
     @torch.no_grad()
     def encode(self, X: FloatArray, y: FloatArray, bags: NDArray[np.int64]) -> Tensor:
         """Return the memory (R, M, D) of bags (R, size) of rows."""
-        scaled = [scale_table(X[rows], y[rows]) for rows in bags]
-        features = point_features(
-            np.stack([s.values for s in scaled]),
-            np.stack([s.present for s in scaled]),
-            np.stack([s.log_scale for s in scaled]),
-        )
+        features = table_features((X[rows], y[rows]) for rows in bags)
         device = next(self.model.parameters()).device
         return self.model.encode(torch.from_numpy(features).to(device))
 

@@ -30,7 +30,11 @@ def table_statistics(features: Tensor) -> Tensor:
     logarithms, or columns and squares; then mean, least, largest value and mean sign of every column, whether
     it is there, and its scale.
     """
-    features = features.float()
+    with torch.autocast(features.device.type, enabled=False):  # least squares in bfloat16 are noise
+        return _statistics(features.float())
+
+
+def _statistics(features: Tensor) -> Tensor:
     numbers = features[..., : _COLUMNS * FEATURES_PER_NUMBER]
     numbers = numbers.reshape(*numbers.shape[:-1], _COLUMNS, FEATURES_PER_NUMBER)
     values, sign = numbers[..., _CLIPPED], numbers[..., _SIGN]

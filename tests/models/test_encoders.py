@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srbench_ext.errors import InputError
-from srbench_ext.models.encoders import POINT_FEATURES, ScaledTable, point_features, scale_table
+from srbench_ext.models.encoders import (
+    POINT_FEATURES,
+    ScaledTable,
+    point_features,
+    scale_table,
+    table_features,
+)
 from srbench_ext.models.tokens import MAX_VARIABLES
 
 RNG = np.random.default_rng(0)
@@ -30,6 +36,13 @@ def test_units_change_the_log_scale_alone(decades: list[float]) -> None:
     np.testing.assert_allclose(scaled.values, plain.values, rtol=2e-6)
     moved = (scaled.log_scale - plain.log_scale)[[0, 1, 2, -1]]
     np.testing.assert_allclose(moved, np.log(factors), atol=2e-5)
+
+
+def test_tables_are_scaled_each_by_itself() -> None:
+    together = table_features([(X, Y), (100.0 * X, Y)])
+    assert together.shape == (2, 20, POINT_FEATURES)
+    for row, factor in zip(together, (1.0, 100.0), strict=True):
+        np.testing.assert_array_equal(row, features(scale_table(factor * X, Y)))
 
 
 def test_product_stays_a_product() -> None:

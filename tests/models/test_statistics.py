@@ -50,6 +50,13 @@ def test_constant_columns_and_zeros_give_finite_statistics():
     assert torch.isfinite(table_statistics(features(X, X[:, 2] - 3.0))).all()
 
 
+def test_autocast_leaves_the_least_squares_alone():
+    columns = features(*table())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        told = table_statistics(columns)
+    torch.testing.assert_close(told, table_statistics(columns))
+
+
 def test_memory_holds_places_for_the_statistics():
     config = FoundationConfig.from_dict({**CONFIG.to_dict(), "statistics_length": 2})
     model = Foundation(config)
