@@ -6,7 +6,6 @@ order of operations is ``selection="ranking"``; by default the proposals go thro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench_ext.errors import InputError, WeightsError
-from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate, Limits, Method, SearchRun
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
 from srbench_ext.models.foundation import Foundation
@@ -25,7 +23,7 @@ from srbench_ext.models.official.places import weights_path
 from srbench_ext.models.pooled import PooledMemory
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.tokens import MAX_VARIABLES
-from srbench_ext.search import EXACT
+from srbench_ext.search import Judge
 
 from .official import OfficialProposals
 from .ranking import Ranking, Refining
@@ -38,7 +36,6 @@ __all__ = ["E2E"]
 FloatArray = NDArray[np.float64]
 Network = Foundation | OfficialE2E
 
-_TOKEN_WEIGHT = 0.01
 _MODES: dict[str, tuple[Mode, ...]] = {
     "numeric": ("numeric",),
     "skeleton": ("skeleton",),
@@ -71,8 +68,9 @@ class E2E(Method):
         With the archive: other assignments of columns looked at for each formula.
     constants : bool
         With the archive: look at each formula with constants in more places too.
-    residuals : bool
-        With the archive: every second round shows the network what a good formula leaves of the target.
+    sums : bool
+        With the archive: terms that the network wrote are added up, and where that explains more than any
+        formula every second round shows the network what the sum leaves of the target.
     infills : int
         With the archive: formulas of it that get new subtrees from the network after each round, 12 each.
     n_refined : int
@@ -96,7 +94,7 @@ class E2E(Method):
     """
 
     name = "e2e"
-    version = "2"
+    version = "3"
     max_features = MAX_VARIABLES
     choice_rule = "archive-score"
     limits: ClassVar[Limits] = {
@@ -126,7 +124,7 @@ class E2E(Method):
         temperature: float = 1.0,
         permutations: int = 0,
         constants: bool = True,
-        residuals: bool = False,
+        sums: bool = True,
         infills: int = 24,
         n_refined: int = 60,
         refinement: Literal["model", "random", "none"] = "model",
@@ -147,7 +145,7 @@ class E2E(Method):
         self.temperature = temperature
         self.permutations = permutations
         self.constants = constants
-        self.residuals = residuals
+        self.sums = sums
         self.infills = infills
         self.n_refined = n_refined
         self.refinement = refinement
@@ -194,7 +192,7 @@ class E2E(Method):
                 yield from self._ranking(model, X, y, run).search()
                 return
             screening = self._screening(model, X, y, run)
-            self._validated = screening.validated
+            self._judge = screening.judge
             yield from screening.search()
 
     def _load(self) -> tuple[Network, dict[str, Any]]:
@@ -209,22 +207,9 @@ class E2E(Method):
         return load_e2e(path)
 
     def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
-        """Choose by log10 of the error plus 0.01 a token.
-
-        The error is the larger of that on all rows and, for a formula of the archive and its refined forms,
-        that of the fit which did not see the validation rows.
-        """
-        validated: dict[Expression, float] = self.__dict__.pop("_validated", {})
-        variance = float(np.var(y))
-
-        def score(candidate: Candidate) -> tuple[float, int]:
-            complexity = candidate.complexity or 0
-            nmse = float(candidate.loss or 0.0) / variance if variance else 0.0
-            if isinstance(candidate.model, Expression):
-                nmse = max(nmse, validated.get(candidate.model, 0.0))
-            return math.log10(max(nmse, EXACT)) + _TOKEN_WEIGHT * complexity, complexity
-
-        return min(front, key=score)
+        """Choose by the order of :class:`srbench_ext.search.Judge`, linear formulas being the fallbacks."""
+        judge: Judge = self.__dict__.pop("_judge", None) or Judge(X, y, run.deadline)
+        return front[judge.first(front)[0]]
 
     def _proposals(
         self, model: Network, X: FloatArray, y: FloatArray, run: SearchRun, *, whiten: bool
@@ -247,7 +232,7 @@ class E2E(Method):
             temperatures,
             self.permutations,
             self.constants,
-            self.residuals,
+            self.sums,
             self.infills,
         )
         return Screening(

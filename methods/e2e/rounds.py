@@ -155,7 +155,11 @@ class Proposals(Source):
             return
         proposer = Proposer(self.model, self.X, self.y, self.run.rng, n_bags=1, bag_size=self.bag_size)
         known = self.model.vocabulary.ids
-        usable = [parent for parent in parents if all(token in known for token in parent)]
+        usable = [
+            parent
+            for parent in parents
+            if len(parent) <= proposer.max_tokens and all(token in known for token in parent)
+        ]
         arounds = holes(choice, usable, len(usable))
         deadline = self.run.deadline - RESERVE
         for tokens in proposer.infill(arounds, INFILLED, temperature=temperature, deadline=deadline):

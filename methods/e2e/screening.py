@@ -1,25 +1,34 @@
 """Proposals screened into an archive: every one is looked at, the front alone is refined.
 
 A first look costs a fortieth of decoding the formula, so that each proposal is also looked at with its
-variables exchanged and with constants in more places. Later rounds show the network what the best
-formulas leave unexplained.
+variables exchanged and with constants in more places. Where a sum of what was written explains more than any
+formula, every second round shows the network what that sum leaves.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate
-from srbench_ext.search import Archive, Entry, Tokens, linear_formula, refined_front, tokens_of
+from srbench_ext.search import (
+    Archive,
+    Entry,
+    Judge,
+    Tokens,
+    linear_fallbacks,
+    refined_front,
+    split_for_search,
+    tokens_of,
+)
 from srbench_ext.search.form import with_values
 
 from .rounds import RESERVE, Mode, Proposed, Source
+from .sums import TermPool
 from .variants import permuted, with_coefficients, with_offsets
 
 __all__ = ["Schedule", "Screening"]
@@ -28,8 +37,10 @@ FloatArray = NDArray[np.float64]
 
 MAX_TOKENS = 40
 MAX_CONSTANTS = 8
-_FIRST_RESIDUAL_ROUND = 2
-_SMALLEST_SLOPE = 1e-30
+SUM = "sum"
+_FITTED = 24  # formulas of the archive whose parts join the terms, each time
+_SUM_ROWS = 1000  # at most, that sums are fitted on
+_VALIDATION_SHARE, _SCREEN_ROWS = 0.2, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +57,8 @@ class Schedule:
         Other assignments of columns looked at for each proposal.
     constants : bool
         Look at each proposal with constants in more places too.
-    residuals : bool
-        Show the network, in every second round, what the best formulas leave of y.
+    sums : bool
+        Add up terms that the network wrote, and show it in every second round what they leave of y.
     infills : int
         Formulas of the archive that get subtrees written anew, after each round.
     """
@@ -56,7 +67,7 @@ class Schedule:
     temperatures: tuple[float, ...]
     n_permutations: int
     constants: bool
-    residuals: bool
+    sums: bool
     infills: int
 
 
@@ -75,9 +86,9 @@ class Screening:
 
     Attributes
     ----------
-    validated : dict of Expression to float
-        Error over the variance of y on the validation rows, of the formulas yielded; refined ones carry that
-        of the fit that did not see these rows.
+    judge : Judge
+        Knows the error on the validation rows of the formulas yielded; refined ones carry that of the fit
+        that did not see these rows.
     """
 
     def __init__(
@@ -86,17 +97,26 @@ class Screening:
         self.proposals, self.schedule, self.max_rounds = proposals, schedule, max_rounds
         self.X, self.y, self.run = proposals.X, proposals.y, proposals.run
         self.columns = [i for i in range(self.X.shape[1]) if np.ptp(self.X[:, i]) > 0]
+        rows = split_for_search(
+            len(self.y),
+            self.run.rng,
+            validation_share=_VALIDATION_SHARE,
+            max_fit_rows=fit_rows,
+            screen_rows=_SCREEN_ROWS,
+        )
         self.archive = Archive(
             self.X,
             self.y,
             self.run.rng,
-            max_fit_rows=fit_rows,
             n_starts=n_starts,
             max_constants=MAX_CONSTANTS,
             max_tokens=MAX_TOKENS,
+            rows=rows,
         )
         self.choice = random.Random(int(self.run.rng.integers(2**62)))
-        self.validated: dict[Expression, float] = {}
+        self.judge = Judge(self.X, self.y, self.run.deadline)
+        used = rows.training[:_SUM_ROWS]
+        self.terms = TermPool(self.X[used], self.y[used])
 
     @property
     def deadline(self) -> float:
@@ -104,10 +124,12 @@ class Screening:
         return self.run.deadline - RESERVE
 
     def search(self) -> Iterator[Candidate]:
-        """Yield a linear formula, every new member of the front, and the front refined on all rows."""
+        """Yield linear formulas, every new member of the front, and the front refined on all rows."""
         if not self.columns:
             return
-        yield Candidate(linear_formula(self.X, self.y, self.columns), source="linear")
+        for law, error, name in linear_fallbacks(self.X, self.y, self.columns):
+            self.judge.fallbacks[law] = self.judge.validated[law] = error
+            yield Candidate(law, source=name)
         rounds = 0
         while rounds < self.max_rounds and self.run.remaining > RESERVE and not self.archive.exact:
             yield from self._round(rounds)
@@ -118,35 +140,58 @@ class Screening:
             for expression, entry, step in refined_front(
                 self.archive, self.X, self.y, self.run.rng, deadline=self.run.deadline - 0.05
             ):
-                self.validated[expression] = entry.nmse_validation
+                self.judge.validated[expression] = entry.nmse_validation
                 yield Candidate(expression, source=f"{entry.origin}, {step}")
 
     def _round(self, number: int) -> Iterator[Candidate]:
         schedule = self.schedule
-        formulas: Iterator[Tokens]
         mode = schedule.modes[number % len(schedule.modes)]
         temperature = schedule.temperatures[number % len(schedule.temperatures)]
-        if schedule.residuals and number >= _FIRST_RESIDUAL_ROUND and number % 2 == 1:
-            formulas, origin = self._residual_formulas(mode, temperature), "residual"
+        rest = self._rest() if schedule.sums and number % 2 == 1 else None
+        if rest is not None:  # what is written for it is a term, not a formula of the table
+            for proposed in self.proposals.draw(mode, temperature, rest):
+                self.terms.add(self._tokens(proposed))
         else:
-            formulas, origin = map(self._tokens, self.proposals.draw(mode, temperature)), mode
-        yield from self._submit(self._with_variants(formulas), origin)
-        if schedule.infills:
-            parents = [member.prefix for member in self.archive.parents(self.choice, schedule.infills)]
-            infilled = self.proposals.infill(parents, self.choice, temperature)
-            yield from self._submit(map(self._started, infilled), "infill")
+            formulas = [self._tokens(proposed) for proposed in self.proposals.draw(mode, temperature)]
+            for formula in formulas:
+                self.terms.add(formula)
+            yield from self._submit(self._with_variants(formulas), mode)
+            if schedule.infills:
+                parents = [member.prefix for member in self.archive.parents(self.choice, schedule.infills)]
+                infilled = self.proposals.infill(parents, self.choice, temperature)
+                yield from self._submit(map(self._started, infilled), "infill")
+        if schedule.sums and not self.archive.exact:
+            yield from self._add_up()
 
-    def _submit(self, formulas: Iterator[Tokens], origin: str) -> Iterator[Candidate]:
+    def _add_up(self) -> Iterator[Candidate]:
+        """Submit sums of what was written, the best formulas of the archive with their constants among it."""
+        for member in self.archive.parents(self.choice, _FITTED):
+            self.terms.add(member.tokens)
+        sums = self.terms.sums(self.deadline)
+        fresh = self.archive.submit(sums, SUM, bounded=False, deadline=self.deadline)
+        for entry in self.archive.on_front(fresh):
+            yield self._candidate(entry)
+
+    def _rest(self) -> FloatArray | None:
+        """Return what the best sum leaves of y, where it leaves less than any other formula."""
+        best = min(self.archive.front(), key=lambda entry: entry.nmse_validation, default=None)
+        if best is None or best.origin != SUM:
+            return None
+        with np.errstate(all="ignore"):
+            rest = self.y - best.expression.evaluate(self.X)
+        return rest if np.isfinite(rest).all() and np.ptp(rest) > 0 else None
+
+    def _submit(self, formulas: Iterable[Tokens], origin: str) -> Iterator[Candidate]:
         fresh = self.archive.submit(formulas, origin, screen=True, deadline=self.deadline)
         self.run.count("fitted", len(fresh))
         for entry in self.archive.on_front(fresh):
             yield self._candidate(entry)
 
     def _candidate(self, entry: Entry) -> Candidate:
-        self.validated[entry.expression] = entry.nmse_validation
+        self.judge.validated[entry.expression] = entry.nmse_validation
         return Candidate(entry.expression, source=entry.origin)
 
-    def _with_variants(self, formulas: Iterator[Tokens]) -> Iterator[Tokens]:
+    def _with_variants(self, formulas: Iterable[Tokens]) -> Iterator[Tokens]:
         """Yield every formula, its forms with other columns, and all of these with more constants."""
         for formula in formulas:
             forms = [formula]
@@ -158,27 +203,6 @@ class Screening:
                     yield with_coefficients(form)
                     yield with_offsets(form)
 
-    def _residual_formulas(self, mode: Mode, temperature: float) -> Iterator[Tokens]:
-        """Yield a good formula joined with what the network writes for the rest that it leaves of y."""
-        parents = self.archive.parents(self.choice, 1)
-        if not parents:
-            return
-        tokens = parents[0].tokens
-        values = _evaluate(tokens, self.X)
-        if not np.isfinite(values).all() or np.ptp(values) == 0:
-            return
-        with np.errstate(all="ignore"):
-            if self.choice.random() < 0.5:
-                rest, join = self.y / values, ("mul", *tokens)
-            else:
-                slope, offset = map(float, np.polyfit(values, self.y, 1))
-                scale = 1.0 / slope if abs(slope) > _SMALLEST_SLOPE else 1.0
-                rest, join = self.y - slope * values - offset, ("add", *tokens, "mul", scale)
-        if not np.isfinite(rest).all() or np.ptp(rest) == 0:
-            return
-        for proposed in self.proposals.draw(mode, temperature, rest):
-            yield (*join, *self._tokens(proposed))
-
     def _tokens(self, proposed: Proposed) -> Tokens:
         """Return tokens with a start for every constant: the one written, or one near 1."""
         if proposed.mode == "numeric":
@@ -188,10 +212,3 @@ class Screening:
     def _started(self, prefix: tuple[str, ...]) -> Tokens:
         """Return tokens with a value near 1 for every constant."""
         return with_values(prefix, lambda: self.choice.lognormvariate(0.0, 0.3))
-
-
-def _evaluate(tokens: Tokens, X: FloatArray) -> FloatArray:
-    constants = tuple(token for token in tokens if not isinstance(token, str))
-    prefix = tuple(token if isinstance(token, str) else "C" for token in tokens)
-    with np.errstate(all="ignore"):
-        return Expression(prefix, constants).evaluate(X)

@@ -28,9 +28,11 @@ from srbench_ext.search import (
     EXACT,
     Entry,
     Island,
+    Judge,
+    Rank,
     Reduction,
     closed_forms,
-    cross_validated,
+    linear_fallbacks,
     reduce_table,
     related,
     split_for_search,
@@ -38,7 +40,6 @@ from srbench_ext.search import (
 
 from .adaptation import Labelled
 from .embedding import FusedEmbedding
-from .fallback import linear_fallbacks
 from .labels import fitness_label, simplicity_label
 from .model import EquateModel
 from .network import Network
@@ -52,12 +53,9 @@ FOUNDATION = "foundation"
 LATENT = "embedding"
 MAX_TOKENS = 36
 INFILL = "infill"
-MANY = 10  # so many times the rows of the search's fits, a table's error is that of rows not fitted
 CLEARLY = 0.005  # in the archive's order: half a token, or 1% of the error
 REPAIR = "repair"
 FRESH = "fresh"
-AHEAD = 0.99  # of the linear fallback's error: a law that is not ahead of it comes after what is
-Rank = tuple[bool, float, int]
 
 
 class Equate(Method):
@@ -270,8 +268,8 @@ class Equate(Method):
                 return
             reduction = Reduction.whole(X.shape[1])
         session = _Session(self, foundation, modules, X, y, reduction, run)
-        session.validated.update(fallbacks)
-        session.fallbacks = fallbacks
+        session.judge.validated.update(fallbacks)
+        session.judge.fallbacks.update(fallbacks)
         self._session = session
         if self.relations:
             yield from session.relate()
@@ -287,27 +285,13 @@ class Equate(Method):
         session.conclude()
 
     def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
-        """Choose by one order: log10 of the error plus :func:`token_weight` a token.
-
-        The error is that on all rows. Unless these are many times those that the search fits (300), it is at
-        least that of the archive's fit on the validation rows, which that fit did not see, and that of
-        cross-validation. What is then behind the linear fallback's error comes after everything that is not.
-        """
+        """Choose by the order of :class:`srbench_ext.search.Judge`, linear formulas being the fallbacks."""
         session: _Session | None = self.__dict__.pop("_session", None)
         if session is None:
             return super().choose(front, X, y, run)
         best, score = session.pick(front)
         run.note("chosen_score", score)
         return best
-
-
-def token_weight(n_rows: int) -> float:
-    """Return what a token has to save of log10 of the error: Schwarz's ln(n) / n, at most 0.05.
-
-    Of many rows a small part of the error is told from chance, so that a term that saves it may stay; of few
-    rows a long formula fits much by chance.
-    """
-    return min(0.05, math.log(n_rows) / n_rows / math.log(10.0))
 
 
 class _Session:
@@ -364,10 +348,7 @@ class _Session:
             self.deadline,
         )
         self.rounds_done = 0
-        self.validated: dict[Expression, float] = {}
-        self.fallbacks: dict[Expression, float] = {}
-        self._crossed: dict[Expression, float] = {}
-        self._crossing = len(y) < MANY * len(self.rows.fit)
+        self.judge = Judge(X, y, run.deadline)
         self._reported: Expression | None = None
         self._offered_own = False
         self._best_score, self._better_at = math.inf, run.elapsed
@@ -521,30 +502,6 @@ class _Session:
             for expression, entry, step in island.refined(self.run.deadline - 0.05 - 0.3 * self.reserve):
                 yield self._candidate(expression, entry, f"{entry.origin}, {step}", island)
 
-    def score(self, candidate: Candidate, *, crossed: bool = True) -> Rank:
-        """Return the candidate's place in the final order, lower first; ties go to the shorter.
-
-        Without ``crossed`` it is a lower bound, which takes no fits.
-        """
-        complexity = candidate.complexity or 0
-        nmse = float(candidate.loss or 0.0) / float(np.var(self.y))
-        behind = False
-        if isinstance(candidate.model, Expression) and self._crossing:
-            nmse = max(nmse, self.validated.get(candidate.model, 0.0))
-            if crossed and candidate.model not in self.fallbacks:
-                nmse = max(nmse, self._cross(candidate.model))
-                behind = AHEAD * nmse > min(self.fallbacks.values(), default=math.inf)
-        return behind, math.log10(max(nmse, EXACT)) + token_weight(len(self.y)) * complexity, complexity
-
-    def _cross(self, law: Expression) -> float:
-        """Return the error of cross-validation over the variance, 0 once the time is up."""
-        if law not in self._crossed:
-            error = cross_validated(law, self.X, self.y, deadline=self.run.deadline)
-            if error is None:
-                return 0.0
-            self._crossed[law] = error / float(np.var(self.y))
-        return self._crossed[law]
-
     def pick(self, front: Sequence[Candidate]) -> tuple[Candidate, float]:
         """Return the best of a front and its score, which is never behind the foundation model's own best.
 
@@ -552,21 +509,14 @@ class _Session:
         worse; such a formula is then not ranked behind it, whatever its error on rows kept back.
         """
         own = self._own_candidate()
-        limit: Rank = (True, math.inf, 0) if own is None else self.score(own)
+        limit: Rank = (True, math.inf, 0) if own is None else self.judge.rank(own)
         self.run.note("foundation_chosen_score", limit[1])
 
-        def rank(candidate: Candidate, *, crossed: bool) -> Rank:
-            score = self.score(candidate, crossed=crossed)
+        def rank(candidate: Candidate, crossed: bool) -> Rank:
+            score = self.judge.rank(candidate, crossed=crossed)
             return min(score, limit) if own is not None and _covers(candidate, own) else score
 
-        bounds = sorted((rank(c, crossed=False), i) for i, c in enumerate(front))
-        best = bounds[0][1]
-        found = rank(front[best], crossed=True)
-        for bound, i in bounds[1:]:
-            if bound >= found or self.run.remaining <= 0.0:
-                break
-            if (score := rank(front[i], crossed=True)) < found:
-                best, found = i, score
+        best, found = self.judge.first(front, rank)
         if self._offered_own:
             assert found <= limit, f"the pick {front[best].model} is behind the foundation model's {own}"
         return front[best], found[1]
@@ -622,12 +572,13 @@ class _Session:
     ) -> Candidate:
         """Return a candidate, its error on the validation rows remembered from before it was fitted there."""
         known = expression if island is None else island.formula(entry)
-        if known not in self.validated:
+        validated = self.judge.validated
+        if known not in validated:
             rows = self.rows.validation
             with np.errstate(over="ignore", invalid="ignore"):
                 error = float(np.mean((known.evaluate(self.X[rows]) - self.y[rows]) ** 2))
-            self.validated[known] = error / float(np.var(self.y)) if np.isfinite(error) else np.inf
-        self.validated[expression] = self.validated[known]
+            validated[known] = error / float(np.var(self.y)) if np.isfinite(error) else np.inf
+        validated[expression] = validated[known]
         return Candidate(expression, source=source)
 
     def _news(self) -> Iterator[Candidate]:

@@ -21,7 +21,7 @@ from srbench_ext.errors import ConfigError, InputError, UnknownNameError, Weight
 from srbench_ext.models.foundation import Foundation, KeysValues
 from srbench_ext.models.pretrained import LENGTHS, Pretrained, TensorBatch, token_losses, tokens_by_length
 from srbench_ext.models.tokens import MAX_VARIABLES, Vocabulary
-from srbench_ext.models.transformer import Block
+from srbench_ext.models.transformer import Attention, Block, FeedForward
 
 from .bits import BITS, BitEncoder, Support
 from .vocabulary import AuthorsVocabulary
@@ -209,6 +209,7 @@ class NeSymReSNet(Pretrained):
     """
 
     parts: ClassVar[tuple[str, ...]] = ("skeleton", *(name for name, _, _ in LENGTHS))
+    matrix_parts: ClassVar[tuple[type[nn.Module], ...]] = (AttentionBlock, Attention, FeedForward)
     config: NetConfig
 
     def __init__(self, config: NetConfig) -> None:

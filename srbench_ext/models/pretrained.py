@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from srbench_ext.models.batches import IGNORED, Batch, ExampleEncoder
 from srbench_ext.models.tokens import Vocabulary
+from srbench_ext.models.transformer import Attention, FeedForward
 
 __all__ = ["Pretrained", "TensorBatch", "token_losses", "tokens_by_length"]
 
@@ -51,11 +52,14 @@ class Pretrained(nn.Module, ABC):
     vocabulary : Vocabulary
     parts : tuple of str
         Names of the losses that the log tells apart, in the order of the rows that :meth:`loss` returns.
+    matrix_parts : tuple of type
+        Modules whose own linear layers Muon trains.
     """
 
     config: _Config
     vocabulary: Vocabulary
     parts: ClassVar[tuple[str, ...]]
+    matrix_parts: ClassVar[tuple[type[nn.Module], ...]] = (Attention, FeedForward)
 
     @abstractmethod
     def loss(self, batch: TensorBatch, step: int) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,7 @@ from srbench_ext.corpus.stream import Corpus
 from srbench_ext.errors import InputError
 from srbench_ext.models.batches import Batch, BatchPlan, Pool, Pools
 from srbench_ext.models.checkpoint import save_weights
+from srbench_ext.models.optimisers import make_optimisers, set_rate
 from srbench_ext.models.precision import bfloat16_pays
 from srbench_ext.models.pretrained import Pretrained, TensorBatch
 
@@ -40,7 +41,9 @@ class TrainingConfig:
     Attributes
     ----------
     learning_rate, weight_decay, warmup_steps : float, float, int
-        AdamW; the rate rises over the warm-up and then stays, so that training can go on for ever.
+        The rate rises over the warm-up and then stays, so that training can go on for ever.
+    matrix_rate : float
+        Rate of Muon on the matrices of the blocks, over that of AdamW on all else; 0 for AdamW alone.
     clip : float
         Largest gradient norm.
     seed : int
@@ -53,6 +56,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warmup_steps: int = 500
+    matrix_rate: float = 3.0
     clip: float = 1.0
     seed: int = 1
     workers: int = 1
@@ -85,17 +89,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.model = build().to(self.device)
         self.bfloat16 = bfloat16_pays(self.device.type)
-        decayed = [p for p in self.model.parameters() if p.ndim >= 2]
-        plain = [p for p in self.model.parameters() if p.ndim < 2]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": plain, "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-            betas=(0.9, 0.98),
-            eps=1e-9,
-            fused=True,
+        self.optimisers = make_optimisers(
+            self.model, weight_decay=config.weight_decay, matrix_rate=config.matrix_rate
         )
         self.step = 0
         self.seconds = 0.0
@@ -114,7 +109,7 @@ class Trainer:
         """Write weights, optimiser and position; whole, then renamed."""
         state = {
             "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "step": self.step,
             "seconds": self.seconds,
             "truth_hits": dict(self.truth_hits),
@@ -127,13 +122,26 @@ class Trainer:
         partial.replace(self.folder / name)
 
     def resume(self, name: str = "checkpoint.pt") -> bool:
-        """Load the checkpoint if there is one; return whether there was."""
+        """Load the checkpoint if there is one; return whether there was.
+
+        Raises
+        ------
+        InputError
+            If it was written with other optimisers.
+        """
         path = self.folder / name
         if not path.is_file():
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        kept = state.get("optimisers", [])
+        if len(kept) != len(self.optimisers):
+            raise InputError(
+                f"{path} holds the state of {len(kept)} optimisers, this training has "
+                f"{len(self.optimisers)}. Give another folder, or the version and settings that wrote it."
+            )
+        for optimiser, one in zip(self.optimisers, kept, strict=True):
+            optimiser.load_state_dict(one)
         self.step, self.seconds = state["step"], state["seconds"]
         self.bfloat16 = state.get("bfloat16", self.bfloat16)  # measured once, so that a resume is exact
         self.truth_hits, self.rejected = Counter(state["truth_hits"]), Counter(state["rejected"])
@@ -243,13 +251,13 @@ class Trainer:
             skipped = 0
 
     def _update(self, batch: Batch, rate: float) -> _Update:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        set_rate(self.optimisers, rate)
         loss, parts = self.loss(batch)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            optimiser.step()
         return loss.detach(), parts, norm, len(batch.ids)
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:

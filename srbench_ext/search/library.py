@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Library", "feature_library", "monomials"]
+__all__ = ["Library", "feature_library", "library_of", "monomials"]
 
 FloatArray = npt.NDArray[np.float64]
 Tokens = tuple[str | float, ...]
@@ -121,8 +121,29 @@ def feature_library(Z: FloatArray, *, most: int = 20_000) -> Library:
         few = functions[: int(max(most - len(found), 0) ** 0.5)]
         found += _products(few, few)
         found += _quotients(few, few)
-        found = _distinct(found)[:most]
-    values = np.array([feature.values for feature in found]).reshape(len(found), len(Z))
+        return _library(found, len(Z), most)
+
+
+def library_of(features: Iterable[tuple[Tokens, FloatArray]], n_rows: int, *, most: int) -> Library:
+    """Return given features as a library, those that come first as the simplest ones.
+
+    Parameters
+    ----------
+    features : iterable of (tuple of str or float, ndarray of shape (n,))
+        What is not finite, does not vary or equals one before it up to a factor is left out.
+    n_rows : int
+        n.
+    most : int
+        Largest number of features.
+    """
+    ordered = [_Feature(place, tokens, values) for place, (tokens, values) in enumerate(features)]
+    with np.errstate(all="ignore"):
+        return _library(ordered, n_rows, most)
+
+
+def _library(features: Iterable[_Feature], n_rows: int, most: int) -> Library:
+    found = _distinct(features)[:most]
+    values = np.array([feature.values for feature in found]).reshape(len(found), n_rows)
     return Library(values, tuple(feature.tokens for feature in found))
 
 

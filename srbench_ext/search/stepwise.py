@@ -14,11 +14,11 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from srbench_ext.search.library import feature_library
+from srbench_ext.search.library import Library, feature_library
 from srbench_ext.search.linear import weighted_sum
 from srbench_ext.search.threads import one_blas_thread
 
-__all__ = ["stepwise_sums"]
+__all__ = ["stepwise_sums", "sums_of"]
 
 FloatArray = npt.NDArray[np.float64]
 Tokens = tuple[str | float, ...]
@@ -58,10 +58,29 @@ def stepwise_sums(
     """
     if len(t) < _FEWEST_ROWS or np.ptp(t) == 0:
         return []
+    with one_blas_thread():
+        return sums_of(feature_library(Z, most=_FEATURES), t, most=most, deadline=deadline)
+
+
+def sums_of(
+    library: Library, t: FloatArray, *, most: int = 12, deadline: float | None = None
+) -> list[Tokens]:
+    """Return sums of features of a library, as :func:`stepwise_sums` does of its own.
+
+    Parameters
+    ----------
+    library : Library
+        A feature's place in it is part of its price.
+    t : ndarray of shape (n,)
+        Target, on the rows of the library.
+    most, deadline
+        As in :func:`stepwise_sums`.
+    """
+    if len(t) < _FEWEST_ROWS or np.ptp(t) == 0 or not len(library):
+        return []
     with one_blas_thread(), np.errstate(all="ignore"):  # what overflows is left out
-        library = feature_library(Z, most=_FEATURES)
         target = (t - t.mean()) / np.linalg.norm(t - t.mean())
-        if not len(library) or not np.isfinite(target).all():
+        if not np.isfinite(target).all():
             return []
         chosen = _selected(library.values, target, min(most, len(t) // _ROWS_A_TERM), deadline)
         return [

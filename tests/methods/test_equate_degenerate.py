@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import time
 import types
 
 import numpy as np
@@ -15,13 +16,13 @@ from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate
 from srbench_ext.methods.equate import method as equate_method
 from srbench_ext.methods.equate.adaptation import Adapter, Labelled, improved
-from srbench_ext.methods.equate.fallback import linear_fallbacks
 from srbench_ext.methods.equate.model import EquateModel
 from srbench_ext.methods.equate.network import Network
 from srbench_ext.methods.equate.safeguards import Safeguards, label_state
 from srbench_ext.models.foundation import Foundation, FoundationConfig
 from srbench_ext.registry import create
 from srbench_ext.runner import plan, worker
+from srbench_ext.search import Judge
 
 FEW = {
     "n_bags": 1,
@@ -244,28 +245,6 @@ def test_of_twelve_columns_ten_are_used():
 
 
 # ---------------------------------------------------------------- the linear floor, the pick
-def test_the_leave_one_out_error_is_that_of_leaving_rows_out():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(15, 3))
-    y = X @ [1.0, -2.0, 0.5] + rng.normal(size=15)
-    (_, plain, _), (_, ridge, _) = linear_fallbacks(X, y, [0, 1, 2])
-    left_out = [
-        y[i] - LinearRegression().fit(np.delete(X, i, axis=0), np.delete(y, i)).predict(X[i : i + 1])[0]
-        for i in range(15)
-    ]
-    assert plain == pytest.approx(np.mean(np.square(left_out)) / np.var(y))
-    assert ridge <= plain * (1 + 1e-6)
-
-
-def test_the_ridge_formula_is_defined_with_more_columns_than_rows():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(8, 10))
-    y = X[:, 0] + 0.1 * rng.normal(size=8)
-    for law, error, _ in linear_fallbacks(X, y, list(range(10))):
-        assert np.isfinite(law.evaluate(X)).all()
-        assert error > 0
-
-
 def test_noise_over_columns_ends_no_further_from_the_truth_than_the_linear_formula():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(40, 6))
@@ -298,11 +277,16 @@ def test_a_formula_that_covers_the_foundations_best_is_not_ranked_behind_it():
 
     own, shorter, longer = candidate(0.5, 9), candidate(0.4, 7), candidate(0.3, 20)
     scores = {id(own): (False, -1.0, 9), id(shorter): (False, -0.5, 7), id(longer): (False, -0.9, 20)}
+
+    class Told(Judge):
+        def rank(self, candidate, *, crossed=True):
+            return scores[id(candidate)]
+
     session = types.SimpleNamespace(
         _own_candidate=lambda: own,
         _offered_own=True,
-        score=lambda one, crossed=True: scores[id(one)],
-        run=types.SimpleNamespace(note=lambda *_: None, remaining=1.0),
+        judge=Told(np.ones((5, 1)), np.arange(5.0), time.monotonic() + 60.0),
+        run=types.SimpleNamespace(note=lambda *_: None),
     )
     best, score = equate_method._Session.pick(session, [shorter, longer])
     assert best is shorter

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,12 @@ def test_resumed_training_is_the_uninterrupted_one(tmp_path: Path, stopped_at: i
     assert before.losses + after.losses == whole.losses
     assert_equal_weights(after, whole)
     assert after.rejected == whole.rejected
+
+
+def test_a_checkpoint_of_other_optimisers_is_refused_by_name(tmp_path: Path) -> None:
+    trainer(tmp_path, replace(TRAINING, matrix_rate=0.0)).run(steps=1)
+    with pytest.raises(InputError, match="state of 1 optimisers, this training has 2"):
+        trainer(tmp_path).resume()
 
 
 def test_rejections_are_counted_once_when_training_stops_after_a_pool(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from srbench_ext.expression import Expression
 from srbench_ext.search.form import expression_of
-from srbench_ext.search.library import feature_library
+from srbench_ext.search.library import feature_library, library_of
 
 
 @pytest.fixture(scope="module", params=[1, 2, 3, 5])
@@ -48,3 +48,18 @@ def test_ten_columns_stay_within_the_limit():
 def test_expressions_of_the_search_read_the_tokens(table):
     library = feature_library(table, most=500)
     assert expression_of(library.tokens[-1]).variables
+
+
+def test_given_features_keep_their_order_without_what_is_of_no_use():
+    x = np.linspace(1.0, 2.0, 20)
+    given = [
+        (("pow2", "x0"), x**2),
+        (("x0",), x),
+        (("mul", 3.0, "x0"), 3.0 * x),
+        (("log", "x1"), np.full(20, np.nan)),
+        (("sub", "x0", "x0"), 0.0 * x),
+    ]
+    library = library_of(given, 20, most=10)
+    assert library.tokens == (("pow2", "x0"), ("x0",))
+    assert library_of(given, 20, most=1).tokens == (("pow2", "x0"),)
+    assert library_of([], 20, most=10).values.shape == (0, 20)

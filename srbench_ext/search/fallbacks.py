@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
 from srbench_ext.expression import Expression
-from srbench_ext.search import linear_formula
+from srbench_ext.search.linear import linear_formula
 
 __all__ = ["linear_fallbacks"]
 
-FloatArray = NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
 _PENALTIES = np.logspace(-6, 3, 19)
 
 
@@ -43,7 +43,7 @@ def linear_fallbacks(
     kept = s > 1e-10 * s[0]
     errors = [_left_out(U, np.where(kept, s**2 / (s**2 + p * len(y)), 0.0), target) for p in _PENALTIES]
     plain = _left_out(U, kept.astype(float), target)
-    yield linear_formula(X, y, columns), plain, "linear"
+    yield linear_formula(X, y, columns), plain, "least squares"
     best = int(np.argmin(errors))
     shrunk = np.where(kept, s / (s**2 + _PENALTIES[best] * len(y)), 0.0)
     slopes = size * (Vt.T @ (shrunk * rotated)) / deviation

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from srbench_ext.expression import parse_infix
+from srbench_ext.methods.e2e.sums import TermPool
+from srbench_ext.registry import create
+from srbench_ext.search import expression_of, tokens_of
+
+
+def table(n_rows=300):
+    X = np.random.default_rng(0).uniform(1.0, 3.0, (n_rows, 4))
+    return X, 2.0 * X[:, 0] * X[:, 1] - 3.0 * np.log(X[:, 2]) + X[:, 3] ** 2 + 5.0
+
+
+def pool(*formulas):
+    X, y = table()
+    terms = TermPool(X, y)
+    for formula in formulas:
+        terms.add(tokens_of(parse_infix(formula)))
+    return terms
+
+
+def sums(terms):
+    return terms.sums(time.monotonic() + 60.0)
+
+
+def test_terms_of_several_formulas_are_added_up():
+    X, y = table()
+    found = sums(pool("x0*x1 + sin(x2)", "sqrt(log(x2) - x1)", "exp(x3**2)"))
+    np.testing.assert_allclose(expression_of(found[-1]).evaluate(X), y, rtol=1e-9)
+    assert [len(each) for each in found] == sorted({len(each) for each in found})
+
+
+def test_a_sum_of_one_term_is_the_archives_business():
+    X, _ = table()
+    terms = TermPool(X, X[:, 0] * X[:, 1])
+    terms.add(("mul", "x0", "x1"))
+    assert sums(terms) == []
+
+
+def test_what_was_written_more_often_comes_first():
+    terms = pool("x0*x1", "sin(x2)", "sin(x2)", "sin(x2)")
+    assert terms._library().tokens[0] in (("sin", "x2"), ("x2",))
+    assert terms._library().tokens[-1] in (("mul", "x0", "x1"), ("x0",), ("x1",))
+
+
+def test_constants_and_long_parts_are_no_terms():
+    long = "*".join(["x0"] * 4 + ["x1"] * 4)
+    tokens = pool(f"2.5*x3 + {long}")._library().tokens
+    assert all(len(each) <= 12 for each in tokens)
+    assert not any(all(not str(t).startswith("x") for t in each) for each in tokens)
+
+
+def test_a_sum_of_many_terms_is_found_where_no_formula_of_the_network_has_all():
+    draw = np.random.default_rng(1)
+    X = draw.normal(size=(400, 6))
+    y = X @ [3.0, -2.0, 1.0, 1.5, -1.0, 0.5] + X[:, 0] * X[:, 1] + X[:, 2] ** 2
+    y = y + 0.1 * draw.normal(size=400)
+    few = {"n_bags": 2, "n_candidates": 8, "max_rounds": 4, "infills": 2, "max_seconds": 300}
+    errors = {}
+    for on in (True, False):
+        method = create("e2e", **few, sums=on).fit(X[:300], y[:300])
+        errors[on] = np.mean((method.predict(X[300:]) - y[300:]) ** 2) / np.var(y)
+    assert errors[True] < 0.02
+    assert errors[True] < 0.5 * errors[False]

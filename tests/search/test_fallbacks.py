@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from srbench_ext.search import linear_fallbacks
+
+
+def test_the_leave_one_out_error_is_that_of_leaving_rows_out():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(15, 3))
+    y = X @ [1.0, -2.0, 0.5] + rng.normal(size=15)
+    (_, plain, _), (_, ridge, _) = linear_fallbacks(X, y, [0, 1, 2])
+    left_out = [
+        y[i] - LinearRegression().fit(np.delete(X, i, axis=0), np.delete(y, i)).predict(X[i : i + 1])[0]
+        for i in range(15)
+    ]
+    assert plain == pytest.approx(np.mean(np.square(left_out)) / np.var(y))
+    assert ridge <= plain * (1 + 1e-6)
+
+
+def test_the_ridge_formula_is_defined_with_more_columns_than_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(8, 10))
+    y = X[:, 0] + 0.1 * rng.normal(size=8)
+    for law, error, _ in linear_fallbacks(X, y, list(range(10))):
+        assert np.isfinite(law.evaluate(X)).all()
+        assert error > 0
