@@ -11,10 +11,11 @@ SUITE    ?=
 JOBS     ?= 2
 OUT      ?= results/$(PROTOCOL)-$(METHOD)
 # Training only: a time limit (empty: the method's own) or a number of examples, and RESUME=1 to go on from the
-# last checkpoint.
+# last checkpoint; START: released weights to begin with.
 MINUTES  ?=
 EXAMPLES ?=
 RESUME   ?=
+START    ?=
 
 BIN   := .venv/bin
 CLI   := $(BIN)/srbench-ext
@@ -66,8 +67,8 @@ storm: $(STAMP) ## Run 500 runs, half of which fail in every way, then kill the 
 	$(BIN)/python tests/runner/storm.py --kills 20 --jobs $(JOBS)
 
 train: OUT = runs/$(METHOD)
-train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30 or EXAMPLES=1000000, RESUME=1)
-	$(CLI) train $(METHOD) --out $(OUT) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(RESUME),--resume)
+train: $(STAMP) ## Train METHOD into runs/METHOD (MINUTES=30 or EXAMPLES=1000000, RESUME=1, START=FILE)
+	$(CLI) train $(METHOD) --out $(OUT) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(RESUME),--resume) $(if $(START),--start $(START))
 
 in-domain: OUT = results/in-domain
 in-domain: $(STAMP) ## Make E2E's ablation table on 1,000 held-out synthetic problems

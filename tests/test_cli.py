@@ -239,6 +239,13 @@ def test_train_calls_the_training_of_the_method(call, tmp_path):
     assert (tmp_path / "weights" / "call.txt").read_text() == "1.5 None True"
 
 
+def test_training_that_takes_no_weights_to_begin_with_says_so(call, tmp_path):
+    code, _, err = call("train", "trainable", "--out", tmp_path / "weights", "--start", "some.safetensors")
+    assert code == 2
+    assert "takes no weights to begin with" in err
+    assert not (tmp_path / "weights").exists()
+
+
 def test_training_a_method_without_weights_lists_those_that_have(call, tmp_path):
     code, _, err = call("train", "first-column", "--out", tmp_path / "weights")
     assert code == 2

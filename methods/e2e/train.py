@@ -11,8 +11,17 @@ from srbench_ext.models.training import train_release
 __all__ = ["main"]
 
 
-def main(out: Path, minutes: float | None = None, examples: int | None = None, resume: bool = False) -> None:
-    """Train for ``minutes`` (default 120) or ``examples``; write ``foundation.safetensors`` to ``out``."""
+def main(
+    out: Path,
+    minutes: float | None = None,
+    examples: int | None = None,
+    resume: bool = False,
+    start: Path | None = None,
+) -> None:
+    """Train for ``minutes`` (default 120) or ``examples``; write ``foundation.safetensors`` to ``out``.
+
+    With ``start`` it begins with those weights, and ``examples`` counts what they have seen.
+    """
     if minutes is None and examples is None:
         minutes = 120.0
     corpus = Corpus(load_mixture(), benchmark_audit())
@@ -24,4 +33,5 @@ def main(out: Path, minutes: float | None = None, examples: int | None = None, r
         minutes=minutes,
         examples=examples,
         resume=resume,
+        start=start,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 
 from srbench_ext.cli.completion import complete_method
 from srbench_ext.cli.printing import print_json
+from srbench_ext.errors import ConfigError
 
 __all__ = ["train"]
 
@@ -29,6 +31,9 @@ def train(
         int | None, typer.Option(help="Stop at so many examples in all; the controlled budget is 1000000.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Released weights of this network to begin with.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the cards as JSON at the end, the log on standard error.")
     ] = False,
@@ -37,8 +42,13 @@ def train(
     from srbench_ext.registry import load_train
 
     entry = load_train(method)
+    given = {} if start is None else {"start": start}
+    if not given.keys() <= inspect.signature(entry).parameters.keys():
+        raise ConfigError(
+            f"The training of {method!r} takes no weights to begin with. Got --start {start}; leave it out."
+        )
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        entry(out=out, minutes=minutes, examples=examples, resume=resume)
+        entry(out=out, minutes=minutes, examples=examples, resume=resume, **given)
     if as_json:
         print_json({"method": method, "out": str(out), "weights": _weights(out)})
 

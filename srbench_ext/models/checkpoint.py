@@ -19,6 +19,7 @@ from srbench_ext.models.pretrained import Pretrained
 
 __all__ = [
     "FOUNDATION_WEIGHTS",
+    "check_vocabulary",
     "file_sha256",
     "load_foundation",
     "load_into",
@@ -89,6 +90,15 @@ def read_card(path: Path) -> dict[str, Any]:
     return card
 
 
+def check_vocabulary(path: Path, card: dict[str, Any], model: Pretrained) -> None:
+    """Raise a ``WeightsError`` if a card names another vocabulary than the network's."""
+    if card.get("vocabulary_sha256") != model.vocabulary.sha256:
+        raise WeightsError(
+            f"Weights {path.name} were trained with another vocabulary "
+            f"({str(card.get('vocabulary_sha256'))[:16]}…, this version has {model.vocabulary.sha256[:16]}…)."
+        )
+
+
 def load_into(module: nn.Module, path: Path) -> None:
     """Load float16 weights into a float32 module; every key and shape must match."""
     state = {key: value.to(torch.float32) for key, value in load_file(path).items()}
@@ -122,11 +132,7 @@ def load_weights(path: Path, build: Callable[[dict[str, Any]], Network]) -> tupl
     """
     card = read_card(path)
     model = build(card["model"])
-    if card.get("vocabulary_sha256") != model.vocabulary.sha256:
-        raise WeightsError(
-            f"Weights {path.name} were trained with another vocabulary "
-            f"({str(card.get('vocabulary_sha256'))[:16]}…, this version has {model.vocabulary.sha256[:16]}…)."
-        )
+    check_vocabulary(path, card, model)
     load_into(model, path)
     model.eval().requires_grad_(False)
     return model, card

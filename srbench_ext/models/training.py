@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from srbench_ext.corpus.stream import Corpus
 from srbench_ext.errors import InputError
 from srbench_ext.models.batches import Batch, BatchPlan, Pool, Pools
-from srbench_ext.models.checkpoint import save_weights
+from srbench_ext.models.checkpoint import check_vocabulary, load_into, read_card, save_weights
 from srbench_ext.models.optimisers import make_optimisers, set_rate
 from srbench_ext.models.precision import bfloat16_pays
 from srbench_ext.models.pretrained import Pretrained, TensorBatch
@@ -95,7 +95,9 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self.interrupted = False
-        self._left_out = 0
+        self.started_from: dict[str, Any] | None = None
+        self._left_out = 0  # places of the batches so far that held no example
+        self._began = 0  # the step that the warm-up starts at
         self.truth_hits: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
 
@@ -116,6 +118,9 @@ class Trainer:
             "rejected": dict(self.rejected),
             "model_config": self.model.config.to_dict(),
             "bfloat16": self.bfloat16,
+            "left_out": self._left_out,
+            "began": self._began,
+            "started_from": self.started_from,
         }
         partial = self.folder / f"{name}.partial"
         torch.save(state, partial)
@@ -144,8 +149,39 @@ class Trainer:
             optimiser.load_state_dict(one)
         self.step, self.seconds = state["step"], state["seconds"]
         self.bfloat16 = state.get("bfloat16", self.bfloat16)  # measured once, so that a resume is exact
+        self._left_out, self._began = state.get("left_out", 0), state.get("began", 0)
+        self.started_from = state.get("started_from")
         self.truth_hits, self.rejected = Counter(state["truth_hits"]), Counter(state["rejected"])
         return True
+
+    def start_from(self, path: Path) -> None:
+        """Begin with released weights of the same network, where their training ended.
+
+        The rate is warmed up again, since their optimisers are not kept; examples that these weights have
+        seen are counted and not drawn again.
+
+        Parameters
+        ----------
+        path : Path
+            A ``.safetensors`` file with its card.
+
+        Raises
+        ------
+        WeightsError
+            If they belong to another network or vocabulary.
+        """
+        card = read_card(path)
+        check_vocabulary(path, card, self.model)
+        load_into(self.model, path)
+        batch = self.config.plan.batch_size
+        self.step = self._began = -(-card["examples"] // batch)
+        self._left_out = self.step * batch - card["examples"]
+        self.seconds = 3600.0 * card["hours"]
+        self.truth_hits, self.rejected = (
+            Counter(card["benchmark_truths_met"]),
+            Counter(card["draws_rejected"]),
+        )
+        self.started_from = {key: card[key] for key in ("sha256", "examples")}
 
     # ---------------------------------------------------------------- loop
     def run(
@@ -209,8 +245,9 @@ class Trainer:
                 break
             batch = next(batches)
             if decay_to is not None and self.examples + len(batch.ids) > decay_to:
-                self._left_out = len(batch.ids) - (decay_to - self.examples)
-                batch = batch.first(decay_to - self.examples)
+                kept = decay_to - self.examples
+                self._left_out += len(batch.ids) - kept
+                batch = batch.first(kept)
             rate = self._rate(self.step - first, decay_steps)
             window.append(self._update(batch, rate))
             self.step += 1
@@ -227,7 +264,7 @@ class Trainer:
             self.save()
 
     def _rate(self, done: int, decay_steps: int) -> float:
-        warm = min(1.0, (self.step + 1) / max(1, self.config.warmup_steps))
+        warm = min(1.0, (self.step - self._began + 1) / max(1, self.config.warmup_steps))
         cool = 1.0 - math.sqrt(done / decay_steps) if decay_steps else 1.0
         return self.config.learning_rate * warm * cool
 
@@ -327,6 +364,7 @@ class Trainer:
             "corpus_sha256": self.corpus.mixture.sha256,
             "draws_rejected": dict(self.rejected),
             "benchmark_truths_met": dict(self.truth_hits),
+            **({"started_from": self.started_from} if self.started_from else {}),
         }
 
 
@@ -363,6 +401,7 @@ def train_release(
     minutes: float | None = None,
     examples: int | None = None,
     resume: bool = True,
+    start: Path | None = None,
     decay_share: float = 0.15,
     config: TrainingConfig | None = None,
 ) -> dict[str, Any]:
@@ -383,6 +422,8 @@ def train_release(
         Examples in all, in place of a time: the controlled budget is 1,000,000.
     resume : bool
         Go on from the folder's checkpoint; without it, a checkpoint in the folder is an error.
+    start : Path, optional
+        Released weights to begin with where the folder has no checkpoint.
     decay_share : float
         Share of the time or of the examples that the rate falls in.
     config : TrainingConfig, optional
@@ -407,7 +448,8 @@ def train_release(
         raise InputError(
             f"{folder} holds a checkpoint. Give --resume to go on from it, or another folder to start anew."
         )
-    trainer.resume()
+    if not trainer.resume() and start is not None:
+        trainer.start_from(start)
     if examples is not None:
         stable = int(examples * (1 - decay_share)) // trainer.config.plan.batch_size
         trainer.run(steps=max(0, stable - trainer.step))

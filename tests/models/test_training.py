@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from srbench_ext.errors import InputError
+from srbench_ext.errors import InputError, WeightsError
 from srbench_ext.models.batches import Batch, Pools
 from srbench_ext.models.checkpoint import load_weights
 from srbench_ext.models.foundation import Foundation, FoundationConfig
@@ -140,6 +140,33 @@ def test_a_release_of_so_many_examples_is_written_with_its_card(tmp_path: Path) 
         train_release(tmp_path, tiny_corpus(), build, name="tiny", examples=40, resume=False, config=TRAINING)
     with pytest.raises(InputError, match="minutes or examples"):
         train_release(tmp_path, tiny_corpus(), build, name="tiny")
+
+
+def test_training_goes_on_from_released_weights(tmp_path: Path) -> None:
+    train_release(tmp_path / "first", tiny_corpus(), build, name="tiny", examples=30, config=TRAINING)
+    released = tmp_path / "first" / "tiny.safetensors"
+    run = trainer(tmp_path / "second")
+    run.start_from(released)
+    assert (run.examples, run.step) == (30, 8)
+    wanted = load_weights(released, _build)[0].state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in run.model.state_dict().items())
+    assert run._rate(0, 0) == pytest.approx(TRAINING.learning_rate / TRAINING.warmup_steps)
+    run.run(steps=2)
+    after = trainer(tmp_path / "second")
+    after.resume()
+    assert after.examples == run.examples == 38
+    after.run(decay_to=41)
+    assert after.card()["examples"] == 41
+    assert after.card()["started_from"]["examples"] == 30
+    assert sum(after.rejected.values()) >= sum(run.rejected.values())
+
+
+def test_weights_of_another_network_are_no_start(tmp_path: Path) -> None:
+    train_release(tmp_path, tiny_corpus(), build, name="tiny", examples=8, config=TRAINING)
+    wider = FoundationConfig.from_dict({**CONFIG.to_dict(), "hidden": 2 * CONFIG.hidden})
+    other = Trainer(tmp_path / "other", tiny_corpus(), lambda: Foundation(wider), TRAINING)
+    with pytest.raises(WeightsError, match="do not fit the model"):
+        other.start_from(tmp_path / "tiny.safetensors")
 
 
 def test_rate_rises_over_the_warm_up_stays_and_falls_over_the_decay(tmp_path: Path) -> None:
