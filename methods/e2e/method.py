@@ -28,7 +28,7 @@ from srbench_ext.search import Judge
 from .official import OfficialProposals
 from .ranking import Ranking, Refining
 from .rounds import Mode, Proposals, Source
-from .screening import Schedule, Screening
+from .screening import TOKEN_WEIGHT, Schedule, Screening
 from .whitening import Whitening
 
 __all__ = ["E2E"]
@@ -208,7 +208,9 @@ class E2E(Method):
 
     def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
         """Choose by the order of :class:`srbench_ext.search.Judge`, linear formulas being the fallbacks."""
-        judge: Judge = self.__dict__.pop("_judge", None) or Judge(X, y, run.deadline)
+        judge: Judge | None = self.__dict__.pop("_judge", None)
+        if judge is None:  # of the order of operations of the paper
+            judge = Judge(X, y, run.deadline, least_weight=TOKEN_WEIGHT)
         return front[judge.first(front)[0]]
 
     def _proposals(

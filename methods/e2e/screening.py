@@ -31,13 +31,14 @@ from .rounds import RESERVE, Mode, Proposed, Source
 from .sums import TermPool
 from .variants import permuted, with_coefficients, with_offsets
 
-__all__ = ["Schedule", "Screening"]
+__all__ = ["TOKEN_WEIGHT", "Schedule", "Screening"]
 
 FloatArray = NDArray[np.float64]
 
 MAX_TOKENS = 40
 MAX_CONSTANTS = 8
 SUM = "sum"
+TOKEN_WEIGHT = 0.01  # of log10 of the error, as in the archive's order
 _FITTED = 24  # formulas of the archive whose parts join the terms, each time
 _SUM_ROWS = 1000  # at most, that sums are fitted on
 _VALIDATION_SHARE, _SCREEN_ROWS = 0.2, 100
@@ -114,7 +115,7 @@ class Screening:
             rows=rows,
         )
         self.choice = random.Random(int(self.run.rng.integers(2**62)))
-        self.judge = Judge(self.X, self.y, self.run.deadline)
+        self.judge = Judge(self.X, self.y, self.run.deadline, least_weight=TOKEN_WEIGHT)
         used = rows.training[:_SUM_ROWS]
         self.terms = TermPool(self.X[used], self.y[used])
 

@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float64]
 
 _LONGEST = 12  # tokens of a term
 _MOST = 3000  # terms to choose from
+_ENOUGH = 1e-3  # of the variance: what is left then is not worth terms
 _SUMS = ("add", "sub", "neg")
 
 
@@ -51,7 +52,7 @@ class TermPool:
         deadline : float
             A ``time.monotonic()`` after which no further term is chosen.
         """
-        return sums_of(self._library(), self.y, deadline=deadline)[1:]
+        return sums_of(self._library(), self.y, enough=_ENOUGH, deadline=deadline)[1:]
 
     def _library(self) -> Library:
         """Return the terms, those written most often and the shorter of them first."""

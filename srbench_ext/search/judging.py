@@ -61,6 +61,8 @@ class Judge:
     X, y : ndarray of shape (n, d) and (n,)
     deadline : float
         A ``time.monotonic()`` after which nothing is cross-validated.
+    least_weight : float
+        Smallest price of a token: without noise many rows make it tiny, and any length pays.
 
     Attributes
     ----------
@@ -70,8 +72,9 @@ class Judge:
         Formulas that nothing should end behind, with their leave-one-out errors over the variance.
     """
 
-    def __init__(self, X: FloatArray, y: FloatArray, deadline: float) -> None:
+    def __init__(self, X: FloatArray, y: FloatArray, deadline: float, *, least_weight: float = 0.0) -> None:
         self.X, self.y, self.deadline = X, y, deadline
+        self.weight = max(least_weight, token_weight(len(y)))
         self.validated: dict[Expression, float] = {}
         self.fallbacks: dict[Expression, float] = {}
         self._crossed: dict[Expression, float] = {}
@@ -87,7 +90,7 @@ class Judge:
             if crossed and candidate.model not in self.fallbacks:
                 nmse = max(nmse, self._cross(candidate.model))
                 behind = _AHEAD * nmse > min(self.fallbacks.values(), default=math.inf)
-        return behind, math.log10(max(nmse, EXACT)) + token_weight(len(self.y)) * complexity, complexity
+        return behind, math.log10(max(nmse, EXACT)) + self.weight * complexity, complexity
 
     def first(
         self, front: Sequence[_Candidate], rank: Callable[[_Candidate, bool], Rank] | None = None

@@ -63,7 +63,12 @@ def stepwise_sums(
 
 
 def sums_of(
-    library: Library, t: FloatArray, *, most: int = 12, deadline: float | None = None
+    library: Library,
+    t: FloatArray,
+    *,
+    most: int = 12,
+    enough: float = 0.0,
+    deadline: float | None = None,
 ) -> list[Tokens]:
     """Return sums of features of a library, as :func:`stepwise_sums` does of its own.
 
@@ -73,6 +78,8 @@ def sums_of(
         A feature's place in it is part of its price.
     t : ndarray of shape (n,)
         Target, on the rows of the library.
+    enough : float
+        A sum whose error is at most this share of the variance gets no further term.
     most, deadline
         As in :func:`stepwise_sums`.
     """
@@ -82,14 +89,17 @@ def sums_of(
         target = (t - t.mean()) / np.linalg.norm(t - t.mean())
         if not np.isfinite(target).all():
             return []
-        chosen = _selected(library.values, target, min(most, len(t) // _ROWS_A_TERM), deadline)
+        most = min(most, len(t) // _ROWS_A_TERM)
+        chosen = _selected(library.values, target, most, enough, deadline)
         return [
             _sum(library.values[chosen[:count]], t, [library.tokens[i] for i in chosen[:count]])
             for count in range(1, len(chosen) + 1)
         ]
 
 
-def _selected(values: FloatArray, target: FloatArray, most: int, deadline: float | None) -> list[int]:
+def _selected(
+    values: FloatArray, target: FloatArray, most: int, enough: float, deadline: float | None
+) -> list[int]:
     """Return the features in the order of their choice, cut where the criterion is least."""
     n = len(target)
     centred = values - values.mean(axis=1, keepdims=True)
@@ -122,6 +132,8 @@ def _selected(values: FloatArray, target: FloatArray, most: int, deadline: float
         criterion = n * math.log(max(float(target @ target), 1e-300)) + paid
         if criterion < best:
             best, count = criterion, len(chosen)
+        if float(target @ target) <= enough:
+            break
     return chosen[:count]
 
 

@@ -71,6 +71,14 @@ def test_many_rows_are_not_cross_validated():
     assert judged.rank(Found(LINEAR, 0.1, 3)) == judged.rank(Found(LINEAR, 0.1, 3), crossed=False)
 
 
+def test_a_token_has_a_least_price():
+    y = np.random.default_rng(0).normal(size=10_000)
+    plain, dear = (Judge(np.ones((10_000, 1)), y, 0.0, least_weight=w) for w in (0.0, 0.01))
+    short, long = Found(LINEAR, 1e-3, 10), Found(SHORT, 0.9e-3, 30)
+    assert plain.first([short, long])[0] == 1
+    assert dear.first([short, long])[0] == 0
+
+
 def test_cross_validation_ends_at_the_deadline():
     judged = judge(0.0, kind=Judge)
     judged.deadline = time.monotonic() - 1.0

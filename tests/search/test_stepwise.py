@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from srbench_ext.search import expression_of, stepwise_sums
+from srbench_ext.search import expression_of, library_of, stepwise_sums, sums_of
 
 
 def error(tokens, Z, t):
@@ -80,3 +80,13 @@ def test_a_constant_target_and_columns_that_do_not_vary_give_nothing():
 def test_no_term_is_chosen_after_the_deadline():
     Z, _, t = noisy_sum(0)
     assert stepwise_sums(Z, t, deadline=time.monotonic() - 1) == []
+
+
+def test_a_sum_that_explains_enough_gets_no_further_term():
+    Z, law, _ = noisy_sum(0)
+    columns = [(("mul", "x0", "x1"), Z[:, 0] * Z[:, 1]), (("pow2", "x2"), Z[:, 2] ** 2), (("x3",), Z[:, 3])]
+    library = library_of(columns, len(Z), most=10)
+    assert len(sums_of(library, law)) == 3
+    (first, *more) = sums_of(library, law, enough=0.9)
+    assert not more
+    assert error(first, Z, law) < 0.9
