@@ -24,10 +24,10 @@ SHIPPED = Path(__file__).parent / "weights" / "nesymres-10.safetensors"
 """Weights that those for three variables start from."""
 
 CONFIG = TrainingConfig(
-    warmup_steps=100,
-    plan=BatchPlan(batch_size=32, batches_per_pool=32, modes=(1.0, 0.0, 0.0)),
+    warmup_steps=200,
+    plan=BatchPlan(batch_size=128, batches_per_pool=8, modes=(1.0, 0.0, 0.0)),
 )
-"""Skeletons alone; small batches, for many steps in a short training."""
+"""Skeletons alone."""
 
 
 def main(
