@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import torch
 
-__all__ = ["autocast", "bfloat16_pays", "one_thread"]
+__all__ = ["bfloat16_pays", "one_thread"]
 
 
 @lru_cache(maxsize=4)
@@ -31,11 +31,6 @@ def bfloat16_pays(device_type: str) -> bool:
             times.append(time.perf_counter() - start)
         seconds[dtype] = min(times)
     return seconds[torch.bfloat16] < 0.8 * seconds[torch.float32]
-
-
-def autocast(device_type: str) -> torch.autocast:
-    """Return the autocast context for this device: bfloat16 where it pays, else off."""
-    return torch.autocast(device_type, dtype=torch.bfloat16, enabled=bfloat16_pays(device_type))
 
 
 @contextmanager
