@@ -129,7 +129,7 @@ def test_solving_finds_what_searching_finds_and_more(scale_and_offset: bool, sam
             exact[projected] = fit.loss <= 1e-9 * problem.y.var()
             found[projected] += exact[projected]
         lost += exact[False] and not exact[True]
-    # from one start, which minimum a search ends in can hang on the last bit, which processors round otherwise
+    # from one start, which minimum a search ends in can hang on the last bit, and on the processor with it
     assert lost <= 0.02 * len(sample)
     assert found[True] >= found[False] > 0.7 * len(sample)
 
