@@ -14,7 +14,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from srbench_ext.models.foundation import Foundation, FoundationConfig
+from srbench_ext.errors import ConfigError
+from srbench_ext.models.foundation import Foundation, FoundationConfig, KeysValues
 from srbench_ext.models.latent import LatentNet
 from srbench_ext.models.pretrained import LENGTHS, TensorBatch, token_losses, tokens_by_length
 from srbench_ext.models.statistics import table_statistics
@@ -26,6 +27,9 @@ LARGEST_LOG_VARIANCE = 8.0
 
 FIRST_LOG_VARIANCE = -3.0
 """Of both branches when training begins: narrow beside means of unit variance."""
+
+EVERY = slice(None)
+"""All rows of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,15 @@ class GenSRConfig(FoundationConfig):
     prior_samples, posterior_samples : int
         A drawn latent point is the average of so many draws. The released code averages 200 in both
         branches, which leaves a fourteenth of the deviation.
+    posterior_share : float
+        Share of the examples of a training step, drawn anew each time, that the posterior encodes and
+        that are decoded from it as well; every example is decoded from the prior. Trades the posterior's
+        gradient, which gets noisier, for speed.
+
+    Raises
+    ------
+    ConfigError
+        If the share is not above 0 and at most 1.
     """
 
     latent: int = 64
@@ -59,6 +72,15 @@ class GenSRConfig(FoundationConfig):
     prior_weight: float = 1.0
     prior_samples: int = 200
     posterior_samples: int = 1
+    posterior_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the share."""
+        if not 0.0 < self.posterior_share <= 1.0:
+            raise ConfigError(
+                f"GenSR's posterior_share must be above 0 and at most 1. Got {self.posterior_share!r}; "
+                "1 takes every example through the posterior."
+            )
 
 
 class Gaussian(NamedTuple):
@@ -90,8 +112,8 @@ class GenSRNet(LatentNet):
     Notes
     -----
     Points and tokens of the formula go through one encoder as one sequence in which points attend to
-    points alone: the prior is what the points give, at the cost of one pass for both branches. Pads
-    are masked everywhere.
+    points alone: the prior is what the points give. So the points go through once, for both branches, and
+    the tokens follow with the keys and values that the points left. Pads are masked everywhere.
     """
 
     parts: ClassVar[tuple[str, ...]] = ("prior", "posterior", "shuffled", "kl", *(n for n, _, _ in LENGTHS))
@@ -129,54 +151,80 @@ class GenSRNet(LatentNet):
     # ---------------------------------------------------------------- encoder
     def prior_of(self, features: Tensor) -> Gaussian:
         """Return the prior of points (B, N, F)."""
-        x = self.point_in(features)
-        for block in self.point_blocks:
-            x, _ = block(x)
-        return self._gaussian(self.prior, self._pooled(features, x, None)[:, 0])
+        x, _ = self._points(features)
+        pooled = self._remembered(self._gathered(self._pool_keys(x)), self._told(features))
+        return self._gaussian(self.prior, pooled)
 
     def place(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log variance (B, L) of the prior of points (B, N, F)."""
         return self.prior_of(features)
 
-    def both_of(self, features: Tensor, ids: Tensor) -> tuple[Gaussian, Gaussian]:
-        """Return prior and posterior of points (B, N, F) and formulas (B, T), padded."""
-        n_points, length = features.shape[1], ids.shape[1]
-        formula = self.tokens(ids) + self.positions[:length] + self.of_formula
-        x = torch.cat([self.point_in(features), formula], dim=1)  # (B, N + T, D)
-        hidden = torch.zeros(len(ids), n_points + length, device=x.device, dtype=x.dtype)
-        hidden[:, n_points:].masked_fill_(ids == self.vocabulary.pad, float("-inf"))
-        points_only = torch.zeros_like(hidden[0])
-        points_only[n_points:] = float("-inf")
-        mask = hidden[:, None, None, :].repeat(1, 1, n_points + length, 1)
-        mask[:, :, :n_points] = points_only
-        for block in self.point_blocks:
-            x, _ = block(x, mask=mask)
-        seen = torch.stack([points_only.expand_as(hidden), hidden], dim=1)  # (B, 2, N + T)
-        pooled = self._pooled(features, x, seen)
-        return self._gaussian(self.prior, pooled[:, 0]), self._gaussian(self.posterior, pooled[:, 1])
+    def both_of(
+        self, features: Tensor, ids: Tensor, rows: Tensor | slice = EVERY
+    ) -> tuple[Gaussian, Gaussian]:
+        """Return the prior of points (B, N, F), and the posterior of K of them with their formulas.
 
-    def _pooled(self, features: Tensor, x: Tensor, seen: Tensor | None) -> Tensor:
-        """Pool (B, S, D) by the learned queries once for each branch of ``seen`` (B, P, S): (B, P, M * D).
-
-        The statistics of the points (B, N, F) are told to each branch beside them, as to the foundation.
+        Parameters
+        ----------
+        features : Tensor of shape (B, N, F)
+        ids : Tensor of shape (B, T)
+            Formulas, padded.
+        rows : Tensor of shape (K,) or slice, default all
+            Which of the B the posterior is of.
         """
-        pool, n_queries = self.pool, len(self.queries)
+        points, layers = self._points(features)
+        chosen = ids[rows]
+        pads = points.new_zeros(chosen.shape).masked_fill_(chosen == self.vocabulary.pad, float("-inf"))
+        mask = torch.cat([pads.new_zeros(len(chosen), features.shape[1]), pads], dim=1)[:, None, None]
+        x = self.tokens(chosen) + self.positions[: ids.shape[1]] + self.of_formula
+        for block, (keys, values) in zip(self.point_blocks, layers, strict=True):
+            x, _ = block(x, mask=mask, past=(keys[rows], values[rows]))
+        seen = self._pool_keys(points)
+        of_both = [
+            torch.cat([ours[rows], theirs], dim=2)
+            for ours, theirs in zip(seen, self._pool_keys(x), strict=True)
+        ]
+        gathered = torch.cat([self._gathered(seen), self._gathered((of_both[0], of_both[1]), mask)])
+        told = self._told(features)
+        pooled = self._remembered(gathered, None if told is None else torch.cat([told, told[rows]]))
+        n = len(features)
+        return self._gaussian(self.prior, pooled[:n]), self._gaussian(self.posterior, pooled[n:])
+
+    def _points(self, features: Tensor) -> tuple[Tensor, list[KeysValues]]:
+        """Return the points (B, N, D) after their layers, and every layer's keys and values of them."""
+        x = self.point_in(features)
+        layers = []
+        for block in self.point_blocks:
+            x, keys_values = block(x)
+            layers.append(keys_values)
+        return x, layers
+
+    def _pool_keys(self, x: Tensor) -> KeysValues:
+        assert self.pool.memory is not None
+        return self.pool.memory.keys_values(self.point_norm(x))
+
+    def _gathered(self, keys_values: KeysValues, mask: Tensor | None = None) -> Tensor:
+        """Return what the learned queries gather from keys and values of B rows, (B, M, D)."""
+        pool, queries = self.pool, self.queries[None]
         assert pool.memory is not None
         assert pool.norm_memory is not None
-        branches = 1 if seen is None else seen.shape[1]
-        kv = pool.memory.keys_values(self.point_norm(x))
-        mask = None if seen is None else seen.repeat_interleave(n_queries, dim=1)[:, None]
-        queries = self.queries.repeat(branches, 1).expand(len(x), -1, -1)
-        memory = queries + pool.memory(pool.norm_memory(queries), kv, mask)
-        memory = memory + pool.feed(pool.norm_feed(memory))
-        memory = memory.reshape(len(x) * branches, n_queries, -1)
-        if self.statistics_in is not None:
-            told = self.statistics_in(table_statistics(features)).to(x.dtype)
-            told = told.unflatten(-1, (self.config.statistics_length, -1)).repeat_interleave(branches, dim=0)
-            memory = torch.cat([memory, told], dim=1)
+        return queries + pool.memory(pool.norm_memory(queries), keys_values, mask)  # type: ignore[no-any-return]
+
+    def _told(self, features: Tensor) -> Tensor | None:
+        """Return the places (B, S, D) of the memory that hold statistics of points (B, N, F), if any do."""
+        if self.statistics_in is None:
+            return None
+        told = self.statistics_in(table_statistics(features))
+        return told.unflatten(-1, (self.config.statistics_length, -1))  # type: ignore[no-any-return]
+
+    def _remembered(self, gathered: Tensor, told: Tensor | None) -> Tensor:
+        """Return the flattened memory of what was gathered (B, M, D) and is told of it (B, S, D)."""
+        memory = gathered + self.pool.feed(self.pool.norm_feed(gathered))
+        if told is not None:
+            memory = torch.cat([memory, told.to(memory.dtype)], dim=1)
         for block in self.memory_blocks:
             memory, _ = block(memory)
-        return self.memory_norm(memory).reshape(len(x), branches, -1)  # type: ignore[no-any-return]
+        return self.memory_norm(memory).flatten(1)  # type: ignore[no-any-return]
 
     def _gaussian(self, head: nn.Linear, pooled: Tensor) -> Gaussian:
         mean, log_variance = head(pooled).float().chunk(2, dim=-1)
@@ -195,30 +243,41 @@ class GenSRNet(LatentNet):
         computed. ``kl`` is in nats per example. The lengths are those of the prior's cross-entropy.
         """
         c = self.config
-        prior, posterior = self.both_of(batch.features, batch.ids)
+        n = len(batch.ids)
+        rows = self._with_posterior(n)
+        prior, posterior = self.both_of(batch.features, batch.ids, rows)
         z = [prior.draw(c.prior_samples), posterior.draw(c.posterior_samples)]
+        ids, targets = [batch.ids, batch.ids[rows]], [batch.targets, batch.targets[rows]]
         if not self.training:
             z.append(z[0].roll(1, dims=0))
-        n = len(z)
+            ids.append(batch.ids)
+            targets.append(batch.targets)
         memory = self.memory_of(torch.cat(z))
-        logits, _ = self.decode(batch.ids.repeat(n, 1), self.memory_keys(memory))
-        each, counted = token_losses(logits, batch.targets.repeat(n, 1))
-        by_branch = each.view(n, len(batch.ids), -1)
-        learned = counted[: len(batch.ids)]
-        kl = divergence(posterior, prior)  # (B, L)
+        logits, _ = self.decode(torch.cat(ids), self.memory_keys(memory))
+        each, counted = token_losses(logits, torch.cat(targets))
+        sizes = [len(branch) for branch in z]
+        sums = torch.stack([branch.sum() for branch in torch.split(each, sizes)])
+        counts = torch.stack([branch.sum().float() for branch in torch.split(counted, sizes)])
+        kl = divergence(posterior, Gaussian(prior.mean[rows], prior.log_variance[rows]))  # (K, L)
         charged = kl.mean(0).clamp(min=c.free_nats).sum()
         weight = c.kl_weight * min(1.0, step / max(1, c.kl_steps))
-        means = by_branch.sum((1, 2)) / learned.sum()
-        loss = c.prior_weight * means[0] + means[1] + weight * charged
-        return loss, self._parts(by_branch.detach(), learned, kl.detach())
+        loss = c.prior_weight * sums[0] / counts[0] + sums[1] / counts[1] + weight * charged
+        branches = torch.stack([sums.detach(), counts], dim=1)
+        by_length = tokens_by_length(each[:n].detach(), counted[:n])
+        return loss, self._parts(branches, kl.detach(), by_length)
 
-    def _parts(self, by_branch: Tensor, learned: Tensor, kl: Tensor) -> Tensor:
-        n_tokens = learned.sum().float()
-        rows = [torch.stack([branch.sum(), n_tokens]) for branch in by_branch]
-        if len(rows) == 2:
-            rows.append(torch.zeros_like(rows[0]))
-        rows.append(torch.stack([kl.sum(), torch.full_like(n_tokens, len(kl))]))
-        return torch.cat([torch.stack(rows), tokens_by_length(by_branch[0], learned)])
+    def _with_posterior(self, n: int) -> Tensor | slice:
+        """Return which of ``n`` examples go through the posterior: all, but in training a random share."""
+        if not self.training or self.config.posterior_share == 1.0:
+            return EVERY
+        count = max(1, round(self.config.posterior_share * n))
+        return torch.randperm(n, device=self.bias.device)[:count]
+
+    def _parts(self, branches: Tensor, kl: Tensor, by_length: Tensor) -> Tensor:
+        if len(branches) == 2:
+            branches = torch.cat([branches, torch.zeros_like(branches[:1])])
+        divergences = torch.stack([kl.sum(), kl.new_tensor(float(len(kl)))])[None]
+        return torch.cat([branches, divergences, by_length])
 
 
 def build(values: dict[str, Any]) -> GenSRNet:

@@ -23,7 +23,7 @@ START_SEED = 990_002
 """Examples whose memories' principal components span the first latent space."""
 
 CONFIG = TrainingConfig(
-    warmup_steps=100, plan=BatchPlan(batch_size=128, batches_per_pool=16, modes=(1.0, 0.0, 0.0))
+    warmup_steps=200, plan=BatchPlan(batch_size=128, batches_per_pool=16, modes=(1.0, 0.0, 0.0))
 )
 """Skeletons alone; batches large enough for contrast, which learns from the wrong answers in them."""
 

@@ -96,6 +96,17 @@ def test_pads_change_nothing() -> None:
         torch.testing.assert_close(a.mean, b.mean)
 
 
+def test_the_posterior_of_some_rows_is_theirs_among_all() -> None:
+    net = tiny()
+    it = batch(net)
+    rows = torch.tensor([2, 0])
+    prior, posterior = net.both_of(it.features, it.ids)
+    same_prior, of_rows = net.both_of(it.features, it.ids, rows)
+    torch.testing.assert_close(same_prior.mean, prior.mean)
+    torch.testing.assert_close(of_rows.mean, posterior.mean[rows])
+    torch.testing.assert_close(of_rows.log_variance, posterior.log_variance[rows])
+
+
 def test_the_divergence_is_that_of_two_normal_distributions() -> None:
     torch.manual_seed(0)
     q, p = (Gaussian(torch.randn(3, 5), torch.randn(3, 5)) for _ in range(2))
@@ -153,6 +164,21 @@ def test_shuffled_is_measured_in_validation_only() -> None:
     index = net.parts.index("shuffled")
     assert float(net.loss(it, 0)[1][index, 1]) > 0
     assert float(net.train().loss(it, 0)[1][index, 1]) == 0
+
+
+def test_in_training_a_share_of_the_examples_goes_through_the_posterior() -> None:
+    net = tiny(config=dataclasses.replace(CONFIG, posterior_share=0.5))
+    it = batch(net)
+    prior, posterior, kl = (net.parts.index(name) for name in ("prior", "posterior", "kl"))
+    validation, training = net.loss(it, 0)[1], net.train().loss(it, 0)[1]
+    assert training[kl, 1] == 2 < validation[kl, 1] == 4
+    assert training[posterior, 1] < validation[posterior, 1] == validation[prior, 1] == training[prior, 1]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_share_that_is_none_is_an_error(share: float) -> None:
+    with pytest.raises(ConfigError, match=f"posterior_share .* Got {share}"):
+        build({"posterior_share": share})
 
 
 @pytest.mark.parametrize("statistics_length", [0, 2])
