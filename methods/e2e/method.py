@@ -207,11 +207,15 @@ class E2E(Method):
         return load_e2e(path)
 
     def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
-        """Choose by the order of :class:`srbench_ext.search.Judge`, linear formulas being the fallbacks."""
+        """Choose by the order of :class:`srbench_ext.search.Judge`, linear formulas being the fallbacks.
+
+        In the order of operations of the paper nothing is cross-validated: it would fit constants again.
+        """
         judge: Judge | None = self.__dict__.pop("_judge", None)
-        if judge is None:  # of the order of operations of the paper
-            judge = Judge(X, y, run.deadline, least_weight=TOKEN_WEIGHT)
-        return front[judge.first(front)[0]]
+        if judge is not None:
+            return front[judge.first(front)[0]]
+        plain = Judge(X, y, run.deadline, least_weight=TOKEN_WEIGHT)
+        return min(front, key=lambda candidate: plain.rank(candidate, crossed=False))
 
     def _proposals(
         self, model: Network, X: FloatArray, y: FloatArray, run: SearchRun, *, whiten: bool

@@ -22,7 +22,6 @@ from srbench_ext.search import (
     Tokens,
     linear_fallbacks,
     refined_front,
-    split_for_search,
     tokens_of,
 )
 from srbench_ext.search.form import with_values
@@ -41,7 +40,6 @@ SUM = "sum"
 TOKEN_WEIGHT = 0.01  # of log10 of the error, as in the archive's order
 _FITTED = 24  # formulas of the archive whose parts join the terms, each time
 _SUM_ROWS = 1000  # at most, that sums are fitted on
-_VALIDATION_SHARE, _SCREEN_ROWS = 0.2, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +96,18 @@ class Screening:
         self.proposals, self.schedule, self.max_rounds = proposals, schedule, max_rounds
         self.X, self.y, self.run = proposals.X, proposals.y, proposals.run
         self.columns = [i for i in range(self.X.shape[1]) if np.ptp(self.X[:, i]) > 0]
-        rows = split_for_search(
-            len(self.y),
-            self.run.rng,
-            validation_share=_VALIDATION_SHARE,
-            max_fit_rows=fit_rows,
-            screen_rows=_SCREEN_ROWS,
-        )
         self.archive = Archive(
             self.X,
             self.y,
             self.run.rng,
+            max_fit_rows=fit_rows,
             n_starts=n_starts,
             max_constants=MAX_CONSTANTS,
             max_tokens=MAX_TOKENS,
-            rows=rows,
         )
         self.choice = random.Random(int(self.run.rng.integers(2**62)))
         self.judge = Judge(self.X, self.y, self.run.deadline, least_weight=TOKEN_WEIGHT)
-        used = rows.training[:_SUM_ROWS]
+        used = self.archive.rows.training[:_SUM_ROWS]
         self.terms = TermPool(self.X[used], self.y[used])
 
     @property
@@ -129,7 +120,7 @@ class Screening:
         if not self.columns:
             return
         for law, error, name in linear_fallbacks(self.X, self.y, self.columns):
-            self.judge.fallbacks[law] = self.judge.validated[law] = error
+            self.judge.fall_back_on(law, error)
             yield Candidate(law, source=name)
         rounds = 0
         while rounds < self.max_rounds and self.run.remaining > RESERVE and not self.archive.exact:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from srbench_ext.expression.core import subtree_end
 from srbench_ext.search import Library, Tokens, expression_of, library_of, sums_of
+from srbench_ext.search.form import skeleton_of
 
 __all__ = ["TermPool"]
 
@@ -69,7 +70,7 @@ class TermPool:
 
 def _parts(formula: Tokens) -> Iterator[Tokens]:
     """Yield the subtrees with a variable that are no sums themselves, short enough to be one term."""
-    prefix = tuple(token if isinstance(token, str) else "C" for token in formula)
+    prefix = skeleton_of(formula)
     for start, token in enumerate(prefix):
         end = subtree_end(prefix, start)
         part = formula[start:end]

@@ -268,8 +268,8 @@ class Equate(Method):
                 return
             reduction = Reduction.whole(X.shape[1])
         session = _Session(self, foundation, modules, X, y, reduction, run)
-        session.judge.validated.update(fallbacks)
-        session.judge.fallbacks.update(fallbacks)
+        for law, error in fallbacks.items():
+            session.judge.fall_back_on(law, error)
         self._session = session
         if self.relations:
             yield from session.relate()

@@ -144,6 +144,8 @@ class Archive:
     ----------
     entries : list of Entry
         All that were fitted, in order.
+    rows : RowSets
+        Which rows serve what.
     rejected : Counter
         How many formulas got no entry, by reason: ``duplicate``, ``too long``, ``too many constants``,
         ``no variable``, ``not finite``, ``not promising``.
@@ -180,6 +182,7 @@ class Archive:
                 screen_rows=screen_rows,
             )
         self._rng = rng
+        self.rows = rows
         self._X_fit, self._y_fit = np.ascontiguousarray(columns[:, rows.fit].T), target[rows.fit]
         self._validation = np.ascontiguousarray(columns[:, rows.validation]), target[rows.validation]
         self._variance = float(np.var(target)) or 1.0

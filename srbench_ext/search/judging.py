@@ -80,6 +80,10 @@ class Judge:
         self._crossed: dict[Expression, float] = {}
         self._variance = float(np.var(y))
 
+    def fall_back_on(self, law: Expression, error: float) -> None:
+        """Add a fallback with its leave-one-out error over the variance."""
+        self.fallbacks[law] = self.validated[law] = error
+
     def rank(self, candidate: _Judged, *, crossed: bool = True) -> Rank:
         """Return a candidate's place in the order; without ``crossed`` a lower bound, which takes no fits."""
         complexity = candidate.complexity or 0
