@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,12 +55,11 @@ def main(
         minutes=minutes,
         examples=examples,
         resume=resume,
+        taken_over=("foundation", foundation_card),
         config=config,
     )
     stored = Repairer(sizes, foundation).state_dict()
-    met = Counter(card["benchmark_truths_met"]) + Counter(foundation_card.get("benchmark_truths_met", {}))
     card |= {
-        "benchmark_truths_met": dict(met),  # these weights know what the foundation model knows
         "parameters": sum(value.numel() for value in stored.values()),
         "foundation": {key: foundation_card[key] for key in ("sha256", "examples")},
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +62,15 @@ def main(
         return net
 
     corpus = Corpus(load_mixture(CORPORA[preset]), benchmark_audit())
-    card = train_release(
-        out, corpus, make, name=preset, minutes=minutes, examples=examples, resume=resume, config=CONFIG
+    first = "foundation" if preset == "nesymres-10" else SHIPPED.stem
+    return train_release(
+        out,
+        corpus,
+        make,
+        name=preset,
+        minutes=minutes,
+        examples=examples,
+        resume=resume,
+        taken_over=None if start is None else (first, start[1]),
+        config=CONFIG,
     )
-    if start is not None:
-        began = {key: start[1][key] for key in ("sha256", "examples")}
-        name = "foundation" if preset == "nesymres-10" else SHIPPED.stem
-        card = {**card, "started_from": {"name": name, **began}}
-        (out / f"{preset}.json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
-    return card

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +59,14 @@ def main(
         net.start_from(start[0], torch.cat(features))
         return net
 
-    card = train_release(
-        out, corpus, build, name="snip", minutes=minutes, examples=examples, resume=resume, config=CONFIG
+    return train_release(
+        out,
+        corpus,
+        build,
+        name="snip",
+        minutes=minutes,
+        examples=examples,
+        resume=resume,
+        taken_over=None if start is None else ("foundation", start[1]),
+        config=CONFIG,
     )
-    if start is not None:
-        began = {key: start[1][key] for key in ("sha256", "examples")}
-        card = {**card, "started_from": {"name": "foundation", **began}}
-        (out / "snip.json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
-    return card

@@ -182,8 +182,7 @@ class LatentMethod(Method):
             with run.phase("load"):
                 net, card = load_weights(self._weights_path, self.build)
             space = NetworkSpace(net, X.shape[1], run.rng)
-            began = card.get("started_from", {}).get("examples", 0)
-            run.note("weights_examples", card["examples"] + began)
+            run.note("weights_examples", card["examples"])
             archive = Archive(X, y, run.rng, max_fit_rows=self.max_fit_rows)
             deadline = run.deadline - min(0.05 * self.max_seconds, 3.0) - 0.1
             latent = LatentSearch(settings, space, archive, (X, y), run, deadline)

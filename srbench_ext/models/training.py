@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,6 +29,16 @@ from srbench_ext.models.pretrained import Pretrained, TensorBatch
 __all__ = ["Trainer", "TrainingConfig", "train_release"]
 
 VALIDATION_SEED = 990_001
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """Training of the weights whose layers a network took over: examples, hours, benchmark truths met."""
+
+    examples: int = 0
+    hours: float = 0.0
+    truths_met: dict[str, int] = field(default_factory=dict)
+
 
 _Update = tuple[Tensor, Tensor, Tensor, int]
 """Of a step: loss, parts of it, gradient norm, number of examples."""
@@ -96,6 +106,7 @@ class Trainer:
         self.seconds = 0.0
         self.interrupted = False
         self.started_from: dict[str, Any] | None = None
+        self._past = _Past()
         self._left_out = 0  # places of the batches so far that held no example
         self._began = 0  # the step that the warm-up starts at
         self.truth_hits: Counter[str] = Counter()
@@ -121,6 +132,7 @@ class Trainer:
             "left_out": self._left_out,
             "began": self._began,
             "started_from": self.started_from,
+            "past": asdict(self._past),
         }
         partial = self.folder / f"{name}.partial"
         torch.save(state, partial)
@@ -151,6 +163,7 @@ class Trainer:
         self.bfloat16 = state.get("bfloat16", self.bfloat16)  # measured once, so that a resume is exact
         self._left_out, self._began = state.get("left_out", 0), state.get("began", 0)
         self.started_from = state.get("started_from")
+        self._past = _Past(**state.get("past", asdict(self._past)))
         self.truth_hits, self.rejected = Counter(state["truth_hits"]), Counter(state["rejected"])
         return True
 
@@ -182,6 +195,21 @@ class Trainer:
             Counter(card["draws_rejected"]),
         )
         self.started_from = {key: card[key] for key in ("sha256", "examples")}
+
+    def take_over(self, name: str, card: Mapping[str, Any]) -> None:
+        """Note whose layers the network began with, for the card: these weights know what those know.
+
+        Parameters
+        ----------
+        name : str
+            Of the weights, which may be of another network.
+        card : mapping
+            Their card.
+        """
+        self.started_from = {"name": name, "sha256": card["sha256"], "examples": card["examples"]}
+        self._past = _Past(
+            card["examples"], card.get("hours", 0.0), dict(card.get("benchmark_truths_met", {}))
+        )
 
     # ---------------------------------------------------------------- loop
     def run(
@@ -344,7 +372,8 @@ class Trainer:
         """Return what a card of these weights says: sizes, corpus, examples, losses, audit.
 
         The validation loss stands there twice: as trained, and with the weights rounded to float16 as
-        they ship.
+        they ship. Examples, hours and truths met are those of all training that went into these weights,
+        that of the weights whose layers they took over included; steps are of this training.
         """
         exact = self.validate()
         trained = {key: value.clone() for key, value in self.model.state_dict().items()}
@@ -356,14 +385,14 @@ class Trainer:
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "vocabulary_sha256": self.model.vocabulary.sha256,
             "training": asdict(self.config),
-            "examples": self.examples,
+            "examples": self.examples + self._past.examples,
             "steps": self.step,
-            "hours": round(self.seconds / 3600, 3),
+            "hours": round(self.seconds / 3600 + self._past.hours, 3),
             "validation_loss": exact,
             "validation_loss_float16": rounded,
             "corpus_sha256": self.corpus.mixture.sha256,
             "draws_rejected": dict(self.rejected),
-            "benchmark_truths_met": dict(self.truth_hits),
+            "benchmark_truths_met": dict(self.truth_hits + Counter(self._past.truths_met)),
             **({"started_from": self.started_from} if self.started_from else {}),
         }
 
@@ -402,6 +431,7 @@ def train_release(
     examples: int | None = None,
     resume: bool = True,
     start: Path | None = None,
+    taken_over: tuple[str, Mapping[str, Any]] | None = None,
     decay_share: float = 0.15,
     config: TrainingConfig | None = None,
 ) -> dict[str, Any]:
@@ -424,6 +454,8 @@ def train_release(
         Go on from the folder's checkpoint; without it, a checkpoint in the folder is an error.
     start : Path, optional
         Released weights to begin with where the folder has no checkpoint.
+    taken_over : (str, mapping), optional
+        Name and card of the weights whose layers ``build`` takes over; see :meth:`Trainer.take_over`.
     decay_share : float
         Share of the time or of the examples that the rate falls in.
     config : TrainingConfig, optional
@@ -448,6 +480,8 @@ def train_release(
         raise InputError(
             f"{folder} holds a checkpoint. Give --resume to go on from it, or another folder to start anew."
         )
+    if taken_over is not None:
+        trainer.take_over(*taken_over)
     if not trainer.resume() and start is not None:
         trainer.start_from(start)
     if examples is not None:

@@ -161,6 +161,31 @@ def test_training_goes_on_from_released_weights(tmp_path: Path) -> None:
     assert sum(after.rejected.values()) >= sum(run.rejected.values())
 
 
+def test_a_card_counts_the_training_of_the_weights_it_took_over(tmp_path: Path) -> None:
+    past = {"sha256": "ab", "examples": 1000, "hours": 2.5, "benchmark_truths_met": {"x0": 3}, "bytes": 7}
+
+    def train(examples: int, resume: bool, taken_over: tuple[str, dict[str, Any]] | None) -> dict[str, Any]:
+        return train_release(
+            tmp_path,
+            tiny_corpus(),
+            build,
+            name="tiny",
+            examples=examples,
+            resume=resume,
+            taken_over=taken_over,
+            config=TRAINING,
+        )
+
+    card = train(20, False, ("other", past))
+    assert (card["examples"], card["steps"]) == (1020, 5)
+    assert card["hours"] >= 2.5
+    assert card["benchmark_truths_met"]["x0"] >= 3
+    assert card["started_from"] == {"name": "other", "sha256": "ab", "examples": 1000}
+    later = train(24, True, ("another", {**past, "examples": 5}))  # the checkpoint knows what it began with
+    assert later["examples"] == 1024
+    assert later["started_from"] == card["started_from"]
+
+
 def test_weights_of_another_network_are_no_start(tmp_path: Path) -> None:
     train_release(tmp_path, tiny_corpus(), build, name="tiny", examples=8, config=TRAINING)
     wider = FoundationConfig.from_dict({**CONFIG.to_dict(), "hidden": 2 * CONFIG.hidden})
