@@ -224,7 +224,7 @@ def parameters_of(name: str) -> dict[str, Any]:
 
 
 def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """Return the track of a method: ``official`` where its parameters name the authors' weights.
+    """Return the track of a method; its parameter ``weights`` may name those of another track.
 
     Parameters
     ----------
@@ -232,7 +232,8 @@ def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) ->
         A name, or ``name@preset``.
     parameters : mapping
         What differs from the defaults. ``weights`` names the authors' where it is ``official`` or a file
-        called ``<source>-official``, as the import of weights calls what it writes.
+        called ``<source>-official``, as the import of weights calls what it writes; ``release`` and
+        ``<name>-release`` are release weights.
 
     Raises
     ------
@@ -243,7 +244,8 @@ def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) ->
     info = describe(method)
     weights = {**info.presets.get(preset, {}), **parameters}.get("weights")
     stem = Path(weights).stem if isinstance(weights, str) else ""
-    return "official" if f"-{stem}".endswith("-official") else info.track
+    named = f"-{stem}".rpartition("-")[2]
+    return named if named in ("official", "release") else info.track
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:

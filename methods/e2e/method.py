@@ -89,8 +89,9 @@ class E2E(Method):
     max_rounds : int
         Rounds of candidates; the time is up earlier, as a rule.
     weights : str or None
-        Another weights file than the one that ships; ``official``: the authors', as
-        ``srbench-ext weights import`` wrote them to the user's data folder.
+        Another weights file than the one that ships; ``release``: those that ship beside it and have seen
+        more examples; ``official``: the authors', as ``srbench-ext weights import`` wrote them to the user's
+        data folder.
     """
 
     name = "e2e"

@@ -22,6 +22,7 @@ from srbench_ext.expression import Expression
 from srbench_ext.method import Candidate, Method, SearchRun
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
 from srbench_ext.models.foundation import Foundation
+from srbench_ext.models.official.places import weights_path
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.tokens import MAX_VARIABLES
 from srbench_ext.search import (
@@ -116,7 +117,8 @@ class Equate(Method):
     patience : float
         Share of ``max_seconds`` after which a search ends that found nothing better; 1 for never.
     weights : str or None
-        Other foundation weights than those that ship.
+        Other foundation weights than those that ship; ``release``: those that ship beside them and have
+        seen more examples.
     """
 
     name = "equate"
@@ -222,7 +224,7 @@ class Equate(Method):
 
     @property
     def _weights_path(self) -> Path:
-        return FOUNDATION_WEIGHTS if self.weights is None else Path(self.weights)
+        return weights_path(self.weights, self.name, FOUNDATION_WEIGHTS)
 
     def open_space(self, n_variables: int, rng: np.random.Generator) -> FusedEmbedding:
         """Return the fused embedding of the pretrained modules, which does not decode.

@@ -10,6 +10,7 @@ from srbench_ext.errors import InputError, WeightsError
 from srbench_ext.models.official.e2e import E2EConfig, OfficialE2E
 from srbench_ext.models.official.e2e_words import FORMULA_IDS
 from srbench_ext.models.official.importing import import_weights, load_e2e
+from srbench_ext.models.official.places import weights_path
 from srbench_ext.registry import create, track_of
 
 TINY = E2EConfig(
@@ -109,3 +110,15 @@ def test_the_preset_finds_the_imported_file_in_the_users_folder(imported, monkey
     assert method.score(*plane(seed=2)) > 0.999
     assert track_of("e2e@official-weights") == "official"
     assert track_of("e2e@official") == track_of("e2e") != "official"
+
+
+def test_release_weights_lie_beside_the_default_ones(tmp_path):
+    shipped = tmp_path / "net.safetensors"
+    with pytest.raises(WeightsError, match="No release weights of 'e2e' ship"):
+        weights_path("release", "e2e", shipped)
+    release = tmp_path / "net-release.safetensors"
+    release.touch()
+    assert weights_path("release", "e2e", shipped) == release
+    assert weights_path(None, "e2e", shipped) == shipped
+    assert track_of("e2e", {"weights": "release"}) == "release"
+    assert track_of("equate", {"weights": str(release)}) == "release"

@@ -7,10 +7,13 @@ from typing import Final
 
 from srbench_ext.errors import WeightsError
 
-__all__ = ["OFFICIAL", "imported_folder", "imported_path", "weights_path"]
+__all__ = ["OFFICIAL", "RELEASE", "imported_folder", "imported_path", "weights_path"]
 
 OFFICIAL: Final = "official"
 """As a method's parameter ``weights``: those of the authors, from the user's data folder."""
+
+RELEASE: Final = "release"
+"""As a method's parameter ``weights``: those that ship beside the default ones and saw more examples."""
 
 
 def imported_folder() -> Path:
@@ -39,18 +42,27 @@ def weights_path(weights: str | None, source: str, shipped: Path) -> Path:
     Parameters
     ----------
     weights : str or None
-        A file, :data:`OFFICIAL`, or None for those that ship.
+        A file, :data:`OFFICIAL`, :data:`RELEASE`, or None for those that ship as the default.
     source : str
         Whose weights :data:`OFFICIAL` means.
     shipped : Path
+        Beside it lies ``<stem>-release.safetensors`` where release weights ship.
 
     Raises
     ------
     WeightsError
-        If the authors' weights were not imported.
+        If the authors' weights were not imported, or no release weights ship.
     """
     if weights is None:
         return shipped
+    if weights == RELEASE:
+        path = shipped.with_name(f"{shipped.stem}-{RELEASE}{shipped.suffix}")
+        if not path.is_file():
+            raise WeightsError(
+                f"No release weights of {source!r} ship: {path.name} is not in {path.parent}. "
+                "Leave `weights` out for those that do, or give a file."
+            )
+        return path
     if weights != OFFICIAL:
         return Path(weights)
     path = imported_path(source)
