@@ -22,6 +22,6 @@ class SNIP(LatentMethod):
     """
 
     name = "snip"
-    version = "1"
+    version = "2"
     shipped = WEIGHTS
     build = staticmethod(build)

@@ -72,7 +72,7 @@ def check(folder: Folder = None, as_json: AsJson = False) -> None:
 
 @app.command("import")
 def import_(
-    source: Annotated[str, typer.Argument(help="Whose checkpoint it is: e2e or nesymres.")],
+    source: Annotated[str, typer.Argument(help="Whose checkpoint it is: e2e, gensr, nesymres or snip.")],
     file: Annotated[Path, typer.Argument(help="The authors' file, such as model1.pt or 100M.ckpt.")],
     out: Annotated[
         Path | None, typer.Option(help="Where the weights go (default: the user's data folder).")

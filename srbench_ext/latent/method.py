@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,9 +14,14 @@ from numpy.typing import NDArray
 
 from srbench_ext.latent.scoring import Duplicates, Fitness
 from srbench_ext.latent.search import LatentSearch, OptimiserName, Scale, Settings
+from srbench_ext.latent.space import LatentSpace
 from srbench_ext.method import Candidate, Limits, Method, SearchRun
 from srbench_ext.models.checkpoint import load_weights, read_card
 from srbench_ext.models.latent import LatentNet, NetworkSpace
+from srbench_ext.models.official.e2e_decoding import MAX_WORDS
+from srbench_ext.models.official.latent_importing import is_official_latent, load_latent
+from srbench_ext.models.official.latent_space import OfficialSpace
+from srbench_ext.models.official.places import weights_path
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.tokens import MAX_VARIABLES
 from srbench_ext.search import Archive, refined_front
@@ -23,6 +29,9 @@ from srbench_ext.search import Archive, refined_front
 __all__ = ["LatentMethod"]
 
 FloatArray = NDArray[np.float64]
+
+WORDS_A_NUMBER = 3
+"""Of the authors' decoder."""
 
 
 class LatentMethod(Method):
@@ -66,7 +75,11 @@ class LatentMethod(Method):
     max_fit_rows : int
         Rows that constants are fitted on in the search.
     weights : str or None
-        Another weights file than the one that ships.
+        Another weights file than the one that ships, or ``official``: the authors', as
+        ``srbench-ext weights import`` wrote them to the user's data folder.
+    unscale : bool
+        On the authors' weights, whose formulas are of whitened columns: write them back to the columns.
+        False evaluates them on the columns as they are, as the released code does.
 
     Attributes
     ----------
@@ -125,6 +138,7 @@ class LatentMethod(Method):
         stop_generation: int = 0,
         max_fit_rows: int = 300,
         weights: str | None = None,
+        unscale: bool = True,
     ) -> None:
         super().__init__(max_seconds=max_seconds, random_state=random_state)
         self.optimiser = optimiser
@@ -150,6 +164,7 @@ class LatentMethod(Method):
         self.stop_generation = stop_generation
         self.max_fit_rows = max_fit_rows
         self.weights = weights
+        self.unscale = unscale
 
     @staticmethod
     @abstractmethod
@@ -163,9 +178,9 @@ class LatentMethod(Method):
 
     @property
     def _weights_path(self) -> Path:
-        return self.shipped if self.weights is None else Path(self.weights)
+        return weights_path(self.weights, self.name, self.shipped)
 
-    def open_space(self, n_variables: int, rng: np.random.Generator) -> NetworkSpace:
+    def open_space(self, n_variables: int, rng: np.random.Generator) -> LatentSpace:
         """Return the method's latent space for tables of ``n_variables`` columns.
 
         Raises
@@ -173,17 +188,32 @@ class LatentMethod(Method):
         WeightsError
             If the weights are missing, altered, or of another network.
         """
-        return NetworkSpace(load_weights(self._weights_path, self.build)[0], n_variables, rng)
+        return self._load(n_variables, rng)[0]
+
+    def _load(
+        self, n_variables: int, rng: np.random.Generator, columns: FloatArray | None = None
+    ) -> tuple[LatentSpace, dict[str, Any]]:
+        """Return the space of the weights, for a table with these columns if they are given, and the card."""
+        path = self._weights_path
+        if is_official_latent(read_card(path)):
+            official, card = load_latent(path)
+            return OfficialSpace(official, n_variables, rng, columns=columns, unscale=self.unscale), card
+        net, card = load_weights(path, self.build)
+        return NetworkSpace(net, n_variables, rng), card
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield every better formula, and at the end the front fitted on all rows and snapped."""
         settings = Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
         with one_thread():
             with run.phase("load"):
-                net, card = load_weights(self._weights_path, self.build)
-            space = NetworkSpace(net, X.shape[1], run.rng)
-            run.note("weights_examples", card["examples"])
-            archive = Archive(X, y, run.rng, max_fit_rows=self.max_fit_rows)
+                space, card = self._load(X.shape[1], run.rng, X)
+            if "examples" in card:  # the authors' files do not say it
+                run.note("weights_examples", card["examples"])
+            new_archive = partial(Archive, X, y, run.rng, max_fit_rows=self.max_fit_rows)
+            if is_official_latent(card):
+                archive = new_archive(max_tokens=MAX_WORDS, max_constants=MAX_WORDS // WORDS_A_NUMBER)
+            else:
+                archive = new_archive()
             deadline = run.deadline - min(0.05 * self.max_seconds, 3.0) - 0.1
             latent = LatentSearch(settings, space, archive, (X, y), run, deadline)
             for entry in latent.generations():

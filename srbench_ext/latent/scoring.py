@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,12 +10,14 @@ from numpy.typing import NDArray
 
 from srbench_ext.latent.space import Formula
 from srbench_ext.search import Archive, Entry
+from srbench_ext.search.form import skeleton_of
 
 __all__ = ["Duplicates", "Fitness", "Scorer", "released_fitness"]
 
 FloatArray = NDArray[np.float64]
 Fitness = Literal["log", "r2"]
 Duplicates = Literal["cached", "zero"]
+Skeleton = tuple[str, ...]
 
 
 def released_fitness(nmse: float, complexity: int, tokens_per_unit: float = 400.0) -> float:
@@ -51,12 +54,12 @@ class Scorer:
         self.tokens_per_unit = tokens_per_unit
         self.best: Entry | None = None
         self._best_score = np.inf
-        self._entries: dict[Formula, Entry | None] = {}
-        self._spent: set[Formula] = set()
+        self._entries: dict[Skeleton, Entry | None] = {}
+        self._spent: set[Skeleton] = set()
 
     def score(
         self,
-        decoded: list[list[Formula]],
+        decoded: Sequence[Sequence[Formula]],
         origin: str,
         *,
         deadline: float | None = None,
@@ -66,8 +69,8 @@ class Scorer:
 
         Parameters
         ----------
-        decoded : list of list of tuple of str
-            Skeletons of each point.
+        decoded : sequence of sequence of Formula
+            Those of each point. The first values of a skeleton's constants are where their fit starts.
         origin : str
             Kept with new entries of the archive.
         deadline : float, optional
@@ -76,22 +79,24 @@ class Scorer:
             Whether a later generation sees these skeletons as duplicates. (The released code forgets
             those of the first population.)
         """
-        asked = dict.fromkeys(formula for row in decoded for formula in row)
-        fresh = [formula for formula in asked if formula not in self._entries]
-        self.archive.submit(fresh, origin, deadline=deadline)
-        for formula in fresh:
-            self._entries[formula] = self.archive.find(formula)
-        scores = np.array([min((self._score(f) for f in row), default=np.inf) for row in decoded])
+        rows = [[(skeleton_of(formula), formula) for formula in row] for row in decoded]
+        asked: dict[Skeleton, Formula] = {}
+        for skeleton, formula in (pair for row in rows for pair in row):
+            asked.setdefault(skeleton, formula)
+        fresh = {key: formula for key, formula in asked.items() if key not in self._entries}
+        self.archive.submit(fresh.values(), origin, deadline=deadline)
+        self._entries |= {skeleton: self.archive.entry_of(skeleton) for skeleton in fresh}
+        scores = np.array([min((self._score(key) for key, _ in row), default=np.inf) for row in rows])
         if remember:
             self._spent.update(asked)
         return scores
 
-    def _score(self, formula: Formula) -> float:
-        entry = self._entries[formula]
+    def _score(self, skeleton: Skeleton) -> float:
+        entry = self._entries[skeleton]
         score = self._of(entry)
         if entry is not None and score < self._best_score:
             self.best, self._best_score = entry, score
-        if self.duplicates == "zero" and formula in self._spent:
+        if self.duplicates == "zero" and skeleton in self._spent:
             return 0.0
         return score
 

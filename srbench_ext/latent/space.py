@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 __all__ = ["Formula", "HasSpace", "LatentSpace", "Start", "TableEncoder", "localise"]
 
 FloatArray = NDArray[np.float64]
-Formula = tuple[str, ...]
-"""Prefix tokens of a skeleton: ``C`` stands for every constant."""
+Formula = tuple[str | float, ...]
+"""Prefix tokens: ``C`` stands for a constant, or its value where the space says one."""
 
 Table = tuple[FloatArray, FloatArray]
 """X (n, d) and y (n,)."""
@@ -49,8 +49,8 @@ class LatentSpace(TableEncoder, Protocol):
         n_samples: int = 1,
         temperature: float = 0.0,
         deadline: float | None = None,
-    ) -> list[list[Formula]]:
-        """Return the distinct skeletons of each point (R, L), the most sampled first.
+    ) -> Sequence[Sequence[Formula]]:
+        """Return formulas of each point (R, L) with distinct skeletons, the most sampled first.
 
         Parameters
         ----------

@@ -14,6 +14,7 @@ from srbench_ext.corpus.families import FamilyTable
 from srbench_ext.errors import ConfigError, UnknownNameError, WeightsError
 from srbench_ext.latent import HasSpace, LatentSpace, TableEncoder
 from srbench_ext.registry import create, track_of
+from srbench_ext.search.form import skeleton_of
 
 __all__ = ["Absent", "DecodesFreely", "HasHealth", "Skeleton", "Space", "Table", "open_spaces"]
 
@@ -118,7 +119,7 @@ class Space:
         found: list[Skeleton | None] = []
         for start in range(0, len(points), _BATCH):
             decoded = space.decode(points[start : start + _BATCH])
-            found += [skeletons[0] if skeletons else None for skeletons in decoded]
+            found += [skeleton_of(formulas[0]) if formulas else None for formulas in decoded]
         return found
 
     def decode_freely(self, points: FloatArray, n_variables: int) -> list[Skeleton | None] | None:

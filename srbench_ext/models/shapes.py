@@ -13,6 +13,9 @@ from srbench_ext.models.official.e2e import E2EConfig
 from srbench_ext.models.official.e2e_layout import expected_shapes
 from srbench_ext.models.official.e2e_words import words_sha256
 from srbench_ext.models.official.importing import is_official_e2e
+from srbench_ext.models.official.latent import LatentConfig
+from srbench_ext.models.official.latent_importing import is_official_latent
+from srbench_ext.models.official.latent_layout import expected_shapes as latent_shapes
 from srbench_ext.models.pretrained import Pretrained
 
 __all__ = ["misfits"]
@@ -41,6 +44,9 @@ def misfits(
         return [f"The file is not safetensors: {error}."]
     if is_official_e2e(card):
         wanted: Shapes = expected_shapes(E2EConfig.from_dict(card["model"]))
+        words, dtype = words_sha256(), "F32"
+    elif is_official_latent(card):
+        wanted = latent_shapes(LatentConfig.from_dict(card["model"]))
         words, dtype = words_sha256(), "F32"
     else:
         model = (

@@ -194,6 +194,7 @@ class Archive:
         self._size_step = size_step
         self._seen: set[int] = set()
         self._keys: dict[bytes, int | None] = {}
+        self._key_of: dict[int, bytes] = {}
         self._front: ParetoFront[Entry] = ParetoFront()
         self._best: dict[str, Entry] = {}
         self._grid: DiversityGrid[Member] = DiversityGrid(grid_capacity)
@@ -275,6 +276,17 @@ class Archive:
         number = None if form is None else self._keys.get(_key(form))
         return None if number is None else self.entries[number]
 
+    def entry_of(self, formula: Formula) -> Entry | None:
+        """Return the entry that a formula led to when its skeleton was submitted, its own or an equal one's.
+
+        Unlike :meth:`find` it knows formulas whose normal form depends on the signs of the fitted constants,
+        and none that were not submitted.
+        """
+        skeleton = formula.prefix if isinstance(formula, Expression) else skeleton_of(formula)
+        key = self._key_of.get(hash(skeleton))
+        number = None if key is None else self._keys[key]
+        return None if number is None else self.entries[number]
+
     def selection_score(self, nmse_validation: float, complexity: int) -> float:
         """Return ``log10(max(nmse_validation, 1e-20)) + complexity_weight * complexity``, lower is better."""
         return math.log10(max(nmse_validation, EXACT)) + self._complexity_weight * complexity
@@ -343,7 +355,7 @@ class Archive:
             self._populate(form, nmse, origin)
         if screen and not self._screened.add(len(form), max(nmse, EXACT), None):
             return "not promising"
-        key = _key(form)
+        key = self._key_of[seen] = _key(form)
         if key in self._keys:
             return "duplicate"
         self._keys[key] = None

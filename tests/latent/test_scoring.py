@@ -39,3 +39,25 @@ def test_the_released_fitness_charges_tokens_to_good_formulas_only() -> None:
     assert released_fitness(0.0, 40) == pytest.approx(0.9)
     assert released_fitness(0.6, 40) == pytest.approx(0.4)
     assert released_fitness(7.0, 3) == 0.0
+
+
+def test_values_of_constants_start_the_fit_and_skeletons_are_what_is_seen() -> None:
+    it = scorer(fitness="r2", duplicates="zero")
+    wave = ("sin", "mul", -40.3, "x0")
+    X = np.random.default_rng(0).uniform(1, 5, (200, 2))
+    it.archive = Archive(X, 3.0 * np.sin(-40.0 * X[:, 0]) + 1.0, np.random.default_rng(0))
+    scores = it.score([[wave], [("sin", "mul", 1.0, "x0")], [OTHER]], "search")
+    assert scores[0] == scores[1] < -0.9  # one skeleton, the first values; its constant is negative
+    assert (it.score([[("sin", "mul", 7.0, "x0")]], "search") == 0.0).all()
+    assert it.archive.n_evaluated == 2
+
+
+def test_a_skeleton_whose_fitted_constant_is_negative_keeps_its_score() -> None:
+    it = scorer()
+    X = np.random.default_rng(0).uniform(1, 5, (200, 2))
+    it.archive = Archive(X, 1.0 / (X[:, 0] - 0.5), np.random.default_rng(0))
+    (score,) = it.score([[("inv", "add", "C", "x0")]], "search")
+    assert it.archive.find(("inv", "add", "C", "x0")) is None  # its normal form is x0 - C
+    assert np.isfinite(score)
+    assert it.best is not None
+    assert it.best.exact

@@ -172,3 +172,13 @@ def test_a_table_that_does_not_fit_is_named():
         Archive(np.ones((300, 2)), np.ones(3), np.random.default_rng(0))
     with pytest.raises(InputError, match="finite"):
         Archive(np.full((3, 1), np.nan), np.ones(3), np.random.default_rng(0))
+
+
+def test_a_submitted_formula_finds_its_entry_whatever_the_signs_of_its_constants():
+    archive = _archive()
+    written = ("atan", "add", -0.5, "mul", -0.7, "x1")  # in normal form a difference
+    (entry,) = archive.submit([written], "test")
+    assert archive.entry_of(written) is archive.entry_of(("atan", "add", "C", "mul", "C", "x1")) is entry
+    assert archive.submit([("add", "x0", *written), ("add", *written, "x0")], "test") == archive.entries[1:]
+    assert archive.entry_of(("add", *written, "x0")) is archive.entry_of(("add", "x0", *written))
+    assert archive.entry_of(("sin", "x2")) is None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from srbench_ext.errors import ConfigError
 from srbench_ext.models.official.e2e_words import FORMULA_WORDS, POINT_WORDS, WORDS_A_POINT
 
-__all__ = ["E2EConfig", "KeysValues", "OfficialE2E", "Past"]
+__all__ = ["Decoder", "E2EConfig", "Embedder", "Encoder", "KeysValues", "OfficialE2E", "Past"]
 
 KeysValues = tuple[Tensor, Tensor]
 Past = list[KeysValues]
@@ -61,7 +61,7 @@ class E2EConfig:
                 raise ConfigError(f"The {part}'s {heads} heads have to divide its width {width}.")
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> E2EConfig:
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """Build from a mapping; an unknown key is an error."""
         unknown = set(values) - set(cls.__dataclass_fields__)
         if unknown:
@@ -118,7 +118,9 @@ def _norms(n: int, width: int) -> nn.ModuleList:
     return nn.ModuleList(nn.LayerNorm(width, eps=1e-12) for _ in range(n))
 
 
-class _Embedder(nn.Module):
+class Embedder(nn.Module):
+    """Words of points to one vector a point."""
+
     def __init__(self, c: E2EConfig) -> None:
         super().__init__()
         width = WORDS_A_POINT * c.word_width
@@ -134,7 +136,9 @@ class _Embedder(nn.Module):
         return self.fc(x)  # type: ignore[no-any-return]
 
 
-class _Encoder(nn.Module):
+class Encoder(nn.Module):
+    """Self-attention among the points of a table."""
+
     def __init__(self, c: E2EConfig) -> None:
         super().__init__()
         width, n = c.encoder_width, c.encoder_layers
@@ -155,7 +159,9 @@ class _Encoder(nn.Module):
         return x
 
 
-class _Decoder(nn.Module):
+class Decoder(nn.Module):
+    """Words of a formula, over the memory of a table."""
+
     def __init__(self, c: E2EConfig) -> None:
         super().__init__()
         width, n, heads = c.decoder_width, c.decoder_layers, c.decoder_heads
@@ -171,11 +177,15 @@ class _Decoder(nn.Module):
         self.proj = nn.Linear(width, len(FORMULA_WORDS))
         self.proj.weight = self.embeddings.weight
 
+    def memory_keys(self, memory: Tensor) -> Past:
+        """Return keys and values of memories (G, N, D), a pair a layer."""
+        return [attention.keys_values(memory) for attention in _listed(self.encoder_attn)]
+
     def forward(self, ids: Tensor, memory: Past, past: Past | None = None) -> tuple[Tensor, Past]:
         """Return the logits (B, T, V) of the words after each of ``ids`` (B, T), and keys and values.
 
-        ``memory`` holds keys and values of the one encoded table (1, N, D) that all rows share, a pair
-        a layer; ``past`` those of the words before ``ids``.
+        ``memory`` holds keys and values of encoded tables (G, N, D), a pair a layer: each serves the next
+        B / G rows, so that one table may serve all. ``past`` are those of the words before ``ids``.
         """
         start = 0 if past is None else past[0][0].shape[2]
         length = ids.shape[1]
@@ -191,8 +201,9 @@ class _Decoder(nn.Module):
                 kv = (torch.cat([past[i][0], kv[0]], 2), torch.cat([past[i][1], kv[1]], 2))
             present.append(kv)
             x = self.layer_norm1[i](x + attention(x, kv, causal))
-            # every word of every row is one more query to the one memory, which is never copied
-            seen = self.encoder_attn[i](x.flatten(0, 1)[None], memory[i]).view_as(x)
+            # every word of a table's rows is one more query to its memory, which is never copied
+            queries = x.reshape(len(memory[i][0]), -1, x.shape[2])
+            seen = self.encoder_attn[i](queries, memory[i]).view_as(x)
             x = self.layer_norm15[i](x + seen)
             x = self.layer_norm2[i](x + self.ffns[i](x))
         return self.proj(x), present
@@ -209,9 +220,9 @@ class OfficialE2E(nn.Module):
     def __init__(self, config: E2EConfig) -> None:
         super().__init__()
         self.config = config
-        self.embedder = _Embedder(config)
-        self.encoder = _Encoder(config)
-        self.decoder = _Decoder(config)
+        self.embedder = Embedder(config)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
 
     def tie(self) -> None:
         """Make the output layer's matrix the embedding table again, after parameters were assigned."""
@@ -223,7 +234,7 @@ class OfficialE2E(nn.Module):
 
     def memory_keys(self, memory: Tensor) -> Past:
         """Return keys and values of a memory (1, N, D) for every decoder layer."""
-        return [attention.keys_values(memory) for attention in _listed(self.decoder.encoder_attn)]
+        return self.decoder.memory_keys(memory)
 
     def decode(self, ids: Tensor, memory: Past, past: Past | None = None) -> tuple[Tensor, Past]:
         """Return the logits (B, T, V) after each of ``ids`` (B, T), and keys and values so far."""

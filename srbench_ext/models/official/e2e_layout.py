@@ -30,7 +30,16 @@ from srbench_ext.models.official.state import (
     state_dict_tensors,
 )
 
-__all__ = ["E2E_NAMES", "TIED", "E2ECheckpoint", "expected_shapes", "read_e2e"]
+__all__ = [
+    "E2E_NAMES",
+    "TIED",
+    "E2ECheckpoint",
+    "drop_tied",
+    "expected_shapes",
+    "read_e2e",
+    "settings_of",
+    "word_settings",
+]
 
 E2E_NAMES: Final = TORCH_NAMES | NameList(
     ("symbolicregression.*", "sympy.core.numbers.*", "sympy.core.symbol.*", "sympy.functions.*")
@@ -108,7 +117,7 @@ def read_e2e(path: Path) -> E2ECheckpoint:
     elif isinstance(root, dict) and all(part in root for part in _PARTS):
         tensors = {k: v for part in _PARTS for k, v in state_dict_tensors(root[part], part).items()}
         words_checked, decoding = False, {}
-        params = _mapping(root.get("params"))
+        params = settings_of(root.get("params"))
         heads = {part: params.get(f"n_{part[:3]}_heads") for part in ("encoder", "decoder")}
     else:
         got = str(root.made_by) if isinstance(root, Record) else root
@@ -118,10 +127,10 @@ def read_e2e(path: Path) -> E2ECheckpoint:
             allowed="a ModelWrapper, or embedder, encoder and decoder",
             fix=_OTHER,
         )
-    settings = _check_settings(params)
+    settings = word_settings(params, _OTHER)
     config = _config(tensors, heads)
     compare_shapes(tensors, expected_shapes(config), unused=TIED[:1], fix=_OTHER)
-    _check_tied(archive, tensors)
+    drop_tied(archive, tensors, TIED, _OTHER)
     settings |= {k: v for k, v in decoding.items() if isinstance(v, (str, int, float))}
     return E2ECheckpoint(archive, config, tensors, words_checked, settings)
 
@@ -132,8 +141,8 @@ def expected_shapes(config: E2EConfig) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in state.items() if name != TIED[0]}
 
 
-def _mapping(value: object) -> Mapping[Any, Any]:
-    """Return what the authors' settings are: a mapping, or the attributes of a namespace."""
+def settings_of(value: object) -> Mapping[Any, Any]:
+    """Return what settings of the authors are: a mapping, or the attributes of a namespace; else nothing."""
     value = value.state if isinstance(value, Record) else value
     return value if isinstance(value, dict) else {}
 
@@ -143,19 +152,25 @@ def _params(parts: Mapping[Any, Any]) -> Mapping[Any, Any]:
     embedder = parts["embedder"]
     environment = embedder.attribute("env")
     own = environment.attribute("params") if isinstance(environment, Record) else None
-    return {**_mapping(own), **_mapping(embedder.attribute("params"))}
+    return {**settings_of(own), **settings_of(embedder.attribute("params"))}
 
 
 def _heads(part: Record) -> object:
     return part.attribute("n_heads")
 
 
-def _check_settings(params: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return the settings that the words depend on, after comparing them."""
+def word_settings(params: Mapping[Any, Any], fix: str) -> dict[str, Any]:
+    """Return the settings that the words depend on, as far as they are there, after comparing them.
+
+    Raises
+    ------
+    LayoutError
+        If one is another than that of the published networks.
+    """
     found = {name: params[name] for name in _SETTINGS if name in params}
     for name, value in found.items():
         if type(value) is not type(_SETTINGS[name]) or value != _SETTINGS[name]:
-            raise LayoutError(f"The setting {name}", got=value, allowed=str(_SETTINGS[name]), fix=_OTHER)
+            raise LayoutError(f"The setting {name}", got=value, allowed=str(_SETTINGS[name]), fix=fix)
     return found
 
 
@@ -221,13 +236,19 @@ def _config(tensors: Mapping[str, TensorRef], heads: Mapping[str, object]) -> E2
     return E2EConfig.from_dict(sizes)
 
 
-def _check_tied(archive: TorchArchive, tensors: dict[str, TensorRef]) -> None:
-    """Take the tied matrix out after comparing it with the embedding table."""
-    output, table = (tensors.get(name) for name in TIED)
+def drop_tied(archive: TorchArchive, tensors: dict[str, TensorRef], tied: tuple[str, str], fix: str) -> None:
+    """Take the first of two tied matrices out after comparing it with the second.
+
+    Raises
+    ------
+    LayoutError
+        If their numbers differ.
+    """
+    output, table = (tensors.get(name) for name in tied)
     if output is None or table is None:
         return
     if output != table and not np.array_equal(archive.tensor(output), archive.tensor(table)):
         raise LayoutError(
-            TIED[0], got="other numbers", allowed=f"those of {TIED[1]}, to which it is tied", fix=_OTHER
+            tied[0], got="other numbers", allowed=f"those of {tied[1]}, to which it is tied", fix=fix
         )
-    del tensors[TIED[0]]
+    del tensors[tied[0]]

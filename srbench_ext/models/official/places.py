@@ -29,7 +29,7 @@ def imported_path(source: str, folder: Path | None = None) -> Path:
     Parameters
     ----------
     source : str
-        Whose weights: ``e2e`` or ``nesymres``.
+        Whose weights: ``e2e``, ``gensr``, ``nesymres`` or ``snip``.
     folder : Path, optional
         In place of :func:`imported_folder`.
     """
