@@ -23,11 +23,13 @@ from srbench_ext.models.official.e2e import E2EConfig, OfficialE2E
 from srbench_ext.models.official.e2e_layout import TIED, read_e2e
 from srbench_ext.models.official.e2e_proposals import propose
 from srbench_ext.models.official.e2e_words import words_sha256
+from srbench_ext.models.official.latent import OfficialLatent
 from srbench_ext.models.official.places import imported_path
 
 __all__ = [
     "E2E_LAYOUT",
     "SOURCES",
+    "fill_tied",
     "import_weights",
     "is_official_e2e",
     "load_e2e",
@@ -179,21 +181,40 @@ def load_e2e(path: Path) -> tuple[OfficialE2E, dict[str, Any]]:
 
 
 def _build(config: E2EConfig, path: Path) -> OfficialE2E:
-    state = load_file(path)
     model = OfficialE2E(config)
+    fill_tied(model, path)
+    return model
+
+
+def fill_tied(model: OfficialE2E | OfficialLatent, path: Path) -> None:
+    """Give an official network, whose output matrix is its embedding, the numbers of a file; freeze it.
+
+    Parameters
+    ----------
+    model : OfficialE2E or OfficialLatent
+        May be on torch's meta device: every number comes from the file.
+    path : Path
+        What an import wrote.
+
+    Raises
+    ------
+    WeightsError
+        If a name or a shape differs.
+    """
+    state = load_file(path)
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items() if name != TIED[0]}
-    if {name: tuple(value.shape) for name, value in state.items()} != wanted:
-        faults = sorted(
-            name for name in wanted.keys() | state.keys()
-            if name not in state or tuple(state[name].shape) != wanted.get(name)
-        )  # fmt: skip
+    faults = sorted(
+        name for name in wanted.keys() | state.keys()
+        if name not in state or tuple(state[name].shape) != wanted.get(name)
+    )  # fmt: skip
+    if faults:
         raise WeightsError(
             f"Weights {path.name} do not fit the sizes on their card at {faults[:3]}. "
             "Import the checkpoint again."
         )
     model.load_state_dict({**state, TIED[0]: state[TIED[1]]}, strict=True, assign=True)
     model.tie()
-    return model.eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
 
 
 def self_test(model: OfficialE2E) -> Expression | None:

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
 from srbench_ext.errors import WeightsError
 from srbench_ext.models.checkpoint import read_card
-from srbench_ext.models.official.e2e_layout import TIED
 from srbench_ext.models.official.e2e_words import words_sha256
-from srbench_ext.models.official.importing import write_imported
+from srbench_ext.models.official.importing import fill_tied, write_imported
 from srbench_ext.models.official.latent import LatentConfig, OfficialLatent
-from srbench_ext.models.official.latent_layout import GENSR, SNIP, Layout, expected_shapes, read_latent
+from srbench_ext.models.official.latent_layout import GENSR, SNIP, Layout, read_latent
 from srbench_ext.models.official.latent_space import OfficialSpace
 from srbench_ext.models.official.places import imported_path
 from srbench_ext.models.precision import one_thread
@@ -108,22 +106,10 @@ def load_latent(path: Path) -> tuple[OfficialLatent, dict[str, Any]]:
 
 
 def _build(config: LatentConfig, path: Path) -> OfficialLatent:
-    state = load_file(path)
-    wanted = expected_shapes(config)
-    faults = sorted(
-        name for name in wanted.keys() | state.keys()
-        if name not in state or tuple(state[name].shape) != wanted.get(name)
-    )  # fmt: skip
-    if faults:
-        raise WeightsError(
-            f"Weights {path.name} do not fit the sizes on their card at {faults[:3]}. "
-            "Import the checkpoint again."
-        )
     with torch.device("meta"):  # every number comes from the file
         model = OfficialLatent(config)
-    model.load_state_dict({**state, TIED[0]: state[TIED[1]]}, strict=True, assign=True)
-    model.tie()
-    return model.eval().requires_grad_(False)
+    fill_tied(model, path)
+    return model
 
 
 def self_test(model: OfficialLatent) -> str | None:
