@@ -194,7 +194,7 @@ class Trainer:
             Counter(card["benchmark_truths_met"]),
             Counter(card["draws_rejected"]),
         )
-        self.started_from = {key: card[key] for key in ("sha256", "examples")}
+        self.started_from = {"name": path.stem, "sha256": card["sha256"], "examples": card["examples"]}
 
     def take_over(self, name: str, card: Mapping[str, Any]) -> None:
         """Note whose layers the network began with, for the card: these weights know what those know.
