@@ -87,7 +87,7 @@ def _storm(n_runs: int, jobs: int, folder: Path) -> None:
 def _kills(n_kills: int, jobs: int, folder: Path) -> None:
     """Kill the runner until it has been killed often enough, then let it end."""
     rng = random.Random(1)
-    specs = storm_plan(max(40, 4 * n_kills), folder)
+    specs = storm_plan(max(40, 8 * n_kills), folder)
     out, held = folder / "out", Counter[str]()
     for kill in range(n_kills + 1):
         command = [
