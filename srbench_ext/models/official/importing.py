@@ -6,7 +6,7 @@ The numbers keep the precision of the file. Nothing is shipped: the user has the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,7 @@ __all__ = [
     "import_weights",
     "is_official_e2e",
     "load_e2e",
+    "official_card",
     "self_test",
     "write_imported",
 ]
@@ -153,6 +154,37 @@ def is_official_e2e(card: dict[str, Any]) -> bool:
     return card.get("layout") == E2E_LAYOUT
 
 
+def official_card(path: Path, layouts: Sequence[str], command: str) -> dict[str, Any]:
+    """Return the card of an imported network with E2E's words.
+
+    Parameters
+    ----------
+    path : Path
+        What an import wrote.
+    layouts : sequence of str
+        What the network can be.
+    command : str
+        What makes such a file, for the message.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or altered, is of another layout, or was imported with other words.
+    """
+    card = read_card(path)
+    if card.get("layout") not in layouts:
+        allowed = repr(layouts[0]) if len(layouts) == 1 else f"one of {', '.join(layouts)}"
+        raise WeightsError(
+            f"The card of {path.name} names the layout {card.get('layout')!r}, not {allowed}. "
+            f"Make such a file with `{command}`."
+        )
+    if card.get("vocabulary_sha256") != words_sha256():
+        raise WeightsError(
+            f"Weights {path.name} were imported with other words. Import the checkpoint again."
+        )
+    return card
+
+
 @lru_cache(maxsize=1)
 def load_e2e(path: Path) -> tuple[OfficialE2E, dict[str, Any]]:
     """Return E2E's official network in evaluation mode, frozen, and its card; loaded once a process.
@@ -167,16 +199,7 @@ def load_e2e(path: Path) -> tuple[OfficialE2E, dict[str, Any]]:
     WeightsError
         If a file is missing or altered, is of another layout, or does not fit the network or the words.
     """
-    card = read_card(path)
-    if not is_official_e2e(card):
-        raise WeightsError(
-            f"The card of {path.name} names the layout {card.get('layout')!r}, not {E2E_LAYOUT!r}. "
-            "Make such a file with `srbench-ext weights import e2e FILE`."
-        )
-    if card.get("vocabulary_sha256") != words_sha256():
-        raise WeightsError(
-            f"Weights {path.name} were imported with other words. Import the checkpoint again."
-        )
+    card = official_card(path, (E2E_LAYOUT,), command="srbench-ext weights import e2e FILE")
     return _build(E2EConfig.from_dict(card["model"]), path), card
 
 

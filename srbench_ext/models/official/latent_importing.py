@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from srbench_ext.errors import WeightsError
-from srbench_ext.models.checkpoint import read_card
 from srbench_ext.models.official.e2e_words import words_sha256
-from srbench_ext.models.official.importing import fill_tied, write_imported
+from srbench_ext.models.official.importing import fill_tied, official_card, write_imported
 from srbench_ext.models.official.latent import LatentConfig, OfficialLatent
 from srbench_ext.models.official.latent_layout import GENSR, SNIP, Layout, read_latent
 from srbench_ext.models.official.latent_space import OfficialSpace
@@ -92,16 +90,7 @@ def load_latent(path: Path) -> tuple[OfficialLatent, dict[str, Any]]:
     WeightsError
         If a file is missing or altered, is of another layout, or does not fit the network or the words.
     """
-    card = read_card(path)
-    if not is_official_latent(card):
-        raise WeightsError(
-            f"The card of {path.name} names the layout {card.get('layout')!r}, not one of "
-            f"{', '.join(_NAMES)}. Make such a file with `srbench-ext weights import`."
-        )
-    if card.get("vocabulary_sha256") != words_sha256():
-        raise WeightsError(
-            f"Weights {path.name} were imported with other words. Import the checkpoint again."
-        )
+    card = official_card(path, _NAMES, command="srbench-ext weights import")
     return _build(LatentConfig.from_dict(card["model"]), path), card
 
 
