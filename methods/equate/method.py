@@ -253,8 +253,8 @@ class Equate(Method):
             foundation, card = load_foundation(self._weights_path)
             path, note = self._modules(card["sha256"])
             modules = None if path is None else load_modules(path, foundation, card["sha256"])
-        of_all = card if path is None else modules_card(path, card["sha256"])
-        run.note("weights_examples", of_all["examples"])
+            seen = card if path is None else modules_card(path, card["sha256"])
+        run.note("weights_examples", seen["examples"])
         run.note("pretrained" if path else "not_pretrained", note)
         varying = [i for i in range(X.shape[1]) if X[:, i].std() > 0]
         if not varying:
