@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -203,24 +203,22 @@ class Equate(Method):
     @property
     def weights_sha256(self) -> str | None:
         """The sha256 of the pretrained modules in use, which stands for their foundation's; else of that."""
-        foundation = str(read_card(self._weights_path)["sha256"])
-        path, _ = self._modules(foundation)
-        return foundation if path is None else str(read_card(path)["sha256"])
+        card = read_card(self._weights_path)
+        modules = self._modules(str(card["sha256"]))
+        return str((card if isinstance(modules, str) else modules[1])["sha256"])
 
-    def _modules(self, foundation_sha256: str) -> tuple[Path | None, str]:
-        """Return the file of pretrained modules to begin with, or none and why."""
+    def _modules(self, foundation_sha256: str) -> tuple[Path, dict[str, Any]] | str:
+        """Return the file of pretrained modules to begin with and its card, or why there is none."""
         if not self.pretrained:
-            return None, "not asked for"
+            return "not asked for"
         if isinstance(self.pretrained, str):
-            modules_card(Path(self.pretrained), foundation_sha256)
-            return Path(self.pretrained), self.pretrained
+            return Path(self.pretrained), modules_card(Path(self.pretrained), foundation_sha256)
         if not WEIGHTS.is_file():
-            return None, "no modules ship"
+            return "no modules ship"
         try:
-            card = modules_card(WEIGHTS, foundation_sha256)
+            return WEIGHTS, modules_card(WEIGHTS, foundation_sha256)
         except WeightsError as error:
-            return None, str(error)
-        return WEIGHTS, str(card["sha256"])
+            return str(error)
 
     @property
     def _weights_path(self) -> Path:
@@ -235,13 +233,13 @@ class Equate(Method):
             If there are no pretrained modules for the foundation model; random ones embed nothing.
         """
         foundation, card = load_foundation(self._weights_path)
-        path, why = self._modules(card["sha256"])
-        if path is None:
+        pretrained = self._modules(card["sha256"])
+        if isinstance(pretrained, str):
             raise WeightsError(
-                f"The fused embedding of {self.name!r} needs pretrained modules: {why}. "
+                f"The fused embedding of {self.name!r} needs pretrained modules: {pretrained}. "
                 "Train them (srbench-ext train equate) and name them with pretrained=FILE."
             )
-        return FusedEmbedding(load_modules(path, foundation, card["sha256"]))
+        return FusedEmbedding(load_modules(pretrained[0], foundation, card["sha256"]))
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield every new best of the archive, and at the end its front fitted on all rows."""
@@ -251,11 +249,16 @@ class Equate(Method):
     def _search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         with run.phase("load"):
             foundation, card = load_foundation(self._weights_path)
-            path, note = self._modules(card["sha256"])
-            modules = None if path is None else load_modules(path, foundation, card["sha256"])
-            seen = card if path is None else modules_card(path, card["sha256"])
-        run.note("weights_examples", seen["examples"])
-        run.note("pretrained" if path else "not_pretrained", note)
+            pretrained = self._modules(card["sha256"])
+            modules = None
+            if isinstance(pretrained, str):
+                run.note("not_pretrained", pretrained)
+            else:
+                path, own = pretrained
+                modules = load_modules(path, foundation, card["sha256"])
+                card = own
+                run.note("pretrained", card["sha256"])
+        run.note("weights_examples", card["examples"])
         varying = [i for i in range(X.shape[1]) if X[:, i].std() > 0]
         if not varying:
             return

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from srbench_ext.errors import UnknownNameError
 from srbench_ext.models.official.latent import LatentConfig
 from srbench_ext.models.official.latent_importing import import_latent
 from srbench_ext.models.official.latent_layout import GENSR
+from srbench_ext.models.sizes import sizes_of
 
 __all__ = ["import_weights", "load_size"]
 
@@ -25,14 +23,5 @@ def import_weights(file: Path, out: Path) -> tuple[Path, dict[str, Any]]:
 
 
 def load_size(name: str) -> LatentConfig:
-    """Return one of the sizes of ``sizes.toml``.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none of this name.
-    """
-    tables = tomllib.loads(resources.files(__package__).joinpath("sizes.toml").read_text("utf8"))
-    if name not in tables:
-        raise UnknownNameError("size of GenSR's official network", name, tables)
-    return LatentConfig.from_dict(tables[name])
+    """Return one of the sizes of ``sizes.toml``; an unknown one is an ``UnknownNameError``."""
+    return LatentConfig.from_dict(sizes_of("GenSR's official network", name, Path(__file__).parent))

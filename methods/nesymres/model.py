@@ -7,19 +7,19 @@ our own sizes normalise before each decoder layer and embed the bits first, whic
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import resources
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from srbench_ext.errors import ConfigError, InputError, UnknownNameError, WeightsError
+from srbench_ext.errors import ConfigError, InputError, WeightsError
 from srbench_ext.models.foundation import Foundation, KeysValues
 from srbench_ext.models.pretrained import LENGTHS, Pretrained, TensorBatch, token_losses, tokens_by_length
+from srbench_ext.models.sizes import sizes_of
 from srbench_ext.models.tokens import MAX_VARIABLES, Vocabulary
 from srbench_ext.models.transformer import Attention, Block, FeedForward
 
@@ -101,17 +101,8 @@ class NetConfig:
 
 
 def load_size(name: str) -> NetConfig:
-    """Return one of the sizes of ``sizes.toml``.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none of this name.
-    """
-    tables = tomllib.loads(resources.files(__package__).joinpath("sizes.toml").read_text("utf8"))
-    if name not in tables:
-        raise UnknownNameError("size of NeSymReS's network", name, tables)
-    return NetConfig.from_dict(tables[name])
+    """Return one of the sizes of ``sizes.toml``; an unknown one is an ``UnknownNameError``."""
+    return NetConfig.from_dict(sizes_of("NeSymReS's network", name, Path(__file__).parent))
 
 
 def build(values: dict[str, Any]) -> NeSymReSNet:

@@ -79,7 +79,7 @@ def test_a_search_starts_from_the_modules_of_its_foundation_and_repairs_with_the
     weights, modules = map(str, files)
     method = create("equate", weights=weights, pretrained=modules, **FEW).fit(*table())
     result = method.result_
-    assert result.notes["pretrained"] == modules
+    assert result.notes["pretrained"] == method.weights_sha256
     assert result.counts["repairs"] > 0
     assert result.counts["repairs"] >= result.counts["repairs_new"] >= result.counts["entries_repair"]
     assert result.counts["entries_repair"] >= result.counts["repairs_on_front"]

@@ -25,3 +25,12 @@ def test_the_readmes_table_is_that_of_the_records():
     readme = (ROOT / "README.md").read_text("utf8")
     tables = make_report(ROOT / "results" / "quick").tables
     assert insert_tables(readme, "quick", tables) == readme
+
+
+def test_without_known_laws_medians_take_the_place_of_recovery():
+    tables = make_report(ROOT / "results" / "release-60s").tables
+    table = next(table for table in tables if table.suite == "black-box")
+    text = insert_tables("<!-- table:a --><!-- /table:a -->", "a", [table])
+    assert "| median R² |" in text
+    assert "symbolic" not in text
+    assert f"| {table.measured['median_r2'].iloc[0]:.4f} |" in text
