@@ -15,6 +15,7 @@ SIZES = {
     "strogatz": 14,
     "black-box": 57,
     "black-box-122": 122,
+    "feynman-3": 53,
     "feynman-40": 40,
     "quick": 40,
     "first-principles": 12,
@@ -104,6 +105,11 @@ def test_62_of_the_122_are_friedman_functions() -> None:
 
 def test_feynman_40_is_every_third_problem_of_the_sorted_list() -> None:
     assert load_suite("feynman-40").problems == load_suite("feynman").problems[::3]
+
+
+def test_feynman_3_is_what_has_at_most_three_columns() -> None:
+    wanted = tuple(p for p in load_suite("feynman").problems if p.n_features <= 3)
+    assert load_suite("feynman-3").problems == wanted
 
 
 def test_quick_is_the_documented_draw() -> None:
