@@ -91,7 +91,9 @@ def decimal_exponents(values: FloatArray, support: Support) -> NDArray[np.int64]
     return found
 
 
-def table_bits(X: FloatArray, y: FloatArray, n_variables: int, *, wrapped: bool) -> NDArray[np.float32]:
+def table_bits(
+    X: FloatArray, y: FloatArray, n_variables: int, *, wrapped: bool, blank: bool = False
+) -> NDArray[np.float32]:
     """Return the features of the points of one table.
 
     Parameters
@@ -102,6 +104,8 @@ def table_bits(X: FloatArray, y: FloatArray, n_variables: int, *, wrapped: bool)
     n_variables : int
     wrapped : bool
         Use :func:`authors_bits`.
+    blank : bool, default False
+        Absent columns are 0 and not the bits of zero.
 
     Returns
     -------
@@ -120,7 +124,10 @@ def table_bits(X: FloatArray, y: FloatArray, n_variables: int, *, wrapped: bool)
     table[:, :d] = X
     table[:, -1] = y
     bits = authors_bits(table) if wrapped else half_bits(table)
-    flat: NDArray[np.float32] = 2.0 * bits.reshape(n, -1) - 1.0
+    signs = 2.0 * bits - 1.0
+    if blank:
+        signs[:, d:-1] = 0.0
+    flat: NDArray[np.float32] = signs.reshape(n, -1)
     return flat
 
 
@@ -134,7 +141,8 @@ class BitEncoder(ExampleEncoder):
     vocabulary : Vocabulary
     n_variables : int
     x_support, y_support : Support
-    wrapped : bool
+    wrapped, blank : bool
+        See :func:`table_bits`.
     """
 
     def __init__(
@@ -145,9 +153,10 @@ class BitEncoder(ExampleEncoder):
         y_support: Support,
         *,
         wrapped: bool = False,
+        blank: bool = False,
     ) -> None:
         super().__init__(vocabulary)
-        self.n_variables, self.wrapped = n_variables, wrapped
+        self.n_variables, self.wrapped, self.blank = n_variables, wrapped, blank
         self.x_support, self.y_support = x_support, y_support
 
     def features(self, examples: Sequence[Example]) -> NDArray[np.float32]:
@@ -158,4 +167,4 @@ class BitEncoder(ExampleEncoder):
         """Return the bits (n, F) of a table, rescaled to the support."""
         X = X / 10.0 ** decimal_exponents(X, self.x_support)
         y = y / 10.0 ** decimal_exponents(y[:, None], self.y_support)
-        return table_bits(X, y, self.n_variables, wrapped=self.wrapped)
+        return table_bits(X, y, self.n_variables, wrapped=self.wrapped, blank=self.blank)

@@ -26,7 +26,7 @@ from srbench_ext.models.transformer import Attention, Block, FeedForward
 from .bits import BITS, BitEncoder, Support
 from .vocabulary import AuthorsVocabulary
 
-__all__ = ["VOCABULARIES", "NeSymReSNet", "NetConfig", "build", "load_size"]
+__all__ = ["VOCABULARIES", "NeSymReSNet", "NetConfig", "build", "load_size", "others_of_equal_columns"]
 
 VOCABULARIES: dict[str, Callable[[], Vocabulary]] = {
     "shared": Vocabulary,
@@ -57,6 +57,8 @@ class NetConfig:
     vocabulary : {"shared", "authors", "authors-without-coth"}
     wrapped_bits : bool
         Bits as the released code computes them.
+    blank_absent : bool
+        Columns that a table does not have are zeros, not the bits of zero.
     x_support, y_support : tuple of float
         Columns whose largest size is outside are divided by a power of ten.
     """
@@ -74,6 +76,7 @@ class NetConfig:
     post_norm: bool = False
     vocabulary: Literal["shared", "authors", "authors-without-coth"] = "shared"
     wrapped_bits: bool = False
+    blank_absent: bool = False
     x_support: Support = (0.1, 100.0)
     y_support: Support = (0.1, 1000.0)
 
@@ -199,7 +202,7 @@ class NeSymReSNet(Pretrained):
     config : NetConfig
     """
 
-    parts: ClassVar[tuple[str, ...]] = ("skeleton", *(name for name, _, _ in LENGTHS))
+    parts: ClassVar[tuple[str, ...]] = ("skeleton", "shuffled", *(name for name, _, _ in LENGTHS))
     matrix_parts: ClassVar[tuple[type[nn.Module], ...]] = (AttentionBlock, Attention, FeedForward)
     config: NetConfig
 
@@ -234,7 +237,10 @@ class NeSymReSNet(Pretrained):
                 nn.init.zeros_(module.bias)
         for name, parameter in self.named_parameters():
             if name.endswith(("inducing", "seeds")):
-                nn.init.xavier_uniform_(parameter)
+                if self.config.post_norm:
+                    nn.init.xavier_uniform_(parameter)
+                else:  # the published start: all queries are nearly alike and the memory has one direction
+                    nn.init.normal_(parameter)
         nn.init.normal_(self.tokens.weight, std=0.02 if not self.config.post_norm else 1.0)
         nn.init.normal_(self.positions, std=0.02)
         nn.init.normal_(self.out.weight, std=0.02)
@@ -266,7 +272,14 @@ class NeSymReSNet(Pretrained):
     def encoder(self) -> BitEncoder:
         """Return what turns examples and tables into bits."""
         c = self.config
-        return BitEncoder(self.vocabulary, c.n_variables, c.x_support, c.y_support, wrapped=c.wrapped_bits)
+        return BitEncoder(
+            self.vocabulary,
+            c.n_variables,
+            c.x_support,
+            c.y_support,
+            wrapped=c.wrapped_bits,
+            blank=c.blank_absent,
+        )
 
     def encode(self, features: Tensor) -> Tensor:
         """Return the memory (B, M, D) of points (B, N, F)."""
@@ -319,7 +332,28 @@ class NeSymReSNet(Pretrained):
         return self.decode(ids, self.memory_keys(self.encode(features)))[0]
 
     def loss(self, batch: TensorBatch, step: int) -> tuple[Tensor, Tensor]:
-        """Return the mean cross-entropy per token; sums and counts in all, then by target length."""
+        """Return the mean cross-entropy per token; sums and counts in all, shuffled, and by target length.
+
+        ``shuffled`` is the cross-entropy given the table of another law of as many columns; in training
+        it is not computed. Where it is no larger than the first, the network does not read its table.
+        """
         each, counted = token_losses(self(batch.features, batch.ids), batch.targets)
-        whole = torch.stack([each.detach().sum(), counted.sum().float()])[None]
-        return each.sum() / counted.sum(), torch.cat([whole, tokens_by_length(each, counted)])
+        whole = torch.stack([each.detach().sum(), counted.sum().float()])
+        shuffled = torch.zeros_like(whole)
+        if not self.training:
+            others = others_of_equal_columns(batch.features)
+            shifted, kept = token_losses(self(batch.features[others], batch.ids), batch.targets)
+            shuffled = torch.stack([shifted.sum(), kept.sum().float()])
+        parts = torch.cat([torch.stack([whole, shuffled]), tokens_by_length(each, counted)])
+        return each.sum() / counted.sum(), parts
+
+
+def others_of_equal_columns(features: Tensor) -> Tensor:
+    """Return for each table (B, N, F) the index of another one with as many columns, where there is one."""
+    present = features.view(*features.shape[:2], -1, BITS).abs().amax((1, 3)) > 0
+    columns = present.sum(1)
+    others = torch.arange(len(features), device=features.device)
+    for count in range(int(columns.max()) + 1):
+        rows = torch.nonzero(columns == count)[:, 0]
+        others[rows] = rows.roll(1)
+    return others

@@ -48,7 +48,7 @@ class Mixture:
     points : dict of str to float
         Weights of :data:`~srbench_ext.corpus.points.FAMILIES`.
     target : dict of str to float
-        ``outer_scale`` and ``outer_offset``: shares of ``science`` laws with one; ``noise_share``
+        ``outer_scale`` and ``outer_offset``: shares of laws with one, those of ``e2e`` aside; ``noise_share``
         of examples with target noise, ``largest_noise`` over RMS(y).
     """
 

@@ -21,6 +21,8 @@ from srbench_ext.corpus.weighted import Weighted
 __all__ = ["Corpus", "Example"]
 
 FloatArray = NDArray[np.float64]
+AFFINE = frozenset({"e2e"})
+"""Grammars whose formulas have scales and offsets of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Corpus:
         reason = self._too_long(skeleton, n_variables)
         if reason:
             return reason
-        if grammar == "science":
+        if grammar not in AFFINE:
             node = self._outer(choice, node)
         formula = tuple(stripped if node is core else flatten(node))
         if len(formula) > mix.limits["max_tokens"]:

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from srbench_ext.corpus import Audit, Corpus, load_mixture
+from srbench_ext.corpus import Audit, Corpus, Mixture, load_mixture
 from srbench_ext.corpus.grammar_nesymres import _draw_prefix, draw_nesymres
 from srbench_ext.corpus.normal import flatten
 from srbench_ext.errors import InputError
@@ -69,24 +69,33 @@ def test_other_numbers_of_variables_are_an_error(n_variables: int) -> None:
         draw_nesymres(random.Random(0), n_variables)
 
 
-def test_examples_of_its_mixture_lie_on_the_published_support() -> None:
+def test_examples_of_its_mixture_have_published_and_positive_ranges() -> None:
     corpus = Corpus(load_mixture("nesymres"), Audit([]))
-    examples = corpus.examples((1,), 100, 60)
+    examples = corpus.examples((1,), 200, 60)
     for example in examples:
         assert example.X.shape[0] == 60
         assert example.X.shape[1] <= 3
-        assert np.abs(example.X).max() <= 10.0
         assert np.abs(example.y).max() <= 5e4
         assert example.noise == 0.0
-    assert np.abs(np.concatenate([e.X.ravel() for e in examples]).mean()) < 0.3
+    positive = sum(example.X.min() > 0 for example in examples)
+    published = sum(example.X.min() < 0 and np.abs(example.X).max() <= 10.0 for example in examples)
+    assert positive > 70
+    assert published > 40
+
+
+def test_laws_of_its_mixture_have_scales_and_offsets() -> None:
+    examples = Corpus(load_mixture("nesymres"), Audit([])).examples((2,), 300, 20)
+    longer = sum(len(example.formula) > len(example.skeleton) for example in examples)
+    assert 120 < longer < 240
 
 
 def test_rows_without_a_value_are_replaced_up_to_the_share_allowed() -> None:
-    mixture = load_mixture("nesymres")
-    strict = Corpus(
-        type(mixture)(**{**_tables(mixture), "limits": mixture.limits | {"max_bad_rows": 0.0}}), Audit([])
+    tables = _tables(load_mixture("nesymres")) | {"points": {"support_10": 1.0}}
+    limits = load_mixture("nesymres").limits | {"draws_of_points": 1}
+    strict, loose = (
+        Corpus(Mixture(**{**tables, "limits": limits | {"max_bad_rows": share}}), Audit([]))
+        for share in (0.0, 0.04)
     )
-    loose = Corpus(mixture, Audit([]))
     for corpus in (strict, loose):
         corpus.examples((2,), 25, 100)
     assert loose.rejected["too large"] < strict.rejected["too large"]

@@ -12,13 +12,20 @@ from srbench_ext.corpus import Example
 from srbench_ext.errors import ConfigError, InputError, UnknownNameError, WeightsError
 from srbench_ext.methods.nesymres import train
 from srbench_ext.methods.nesymres.bits import authors_bits, decimal_exponents, half_bits, table_bits
-from srbench_ext.methods.nesymres.model import NeSymReSNet, NetConfig, build, load_size
+from srbench_ext.methods.nesymres.model import (
+    NeSymReSNet,
+    NetConfig,
+    build,
+    load_size,
+    others_of_equal_columns,
+)
 from srbench_ext.methods.nesymres.units import in_units
 from srbench_ext.methods.nesymres.vocabulary import AuthorsVocabulary
 from srbench_ext.models.batches import BatchPlan
 from srbench_ext.models.checkpoint import load_weights
 from srbench_ext.models.decoding import Grammar, beam_search
 from srbench_ext.models.foundation import Foundation, FoundationConfig
+from srbench_ext.models.pretrained import TensorBatch
 from srbench_ext.models.training import TrainingConfig
 from srbench_ext.registry import create
 from srbench_ext.testing import MethodContract
@@ -113,6 +120,13 @@ def test_columns_that_do_not_exist_are_zeros():
     assert (features[:, 16:48] == -1).all()
 
 
+def test_columns_that_do_not_exist_are_blank_where_the_network_was_trained_so():
+    features = table_bits(np.zeros((4, 1)), np.ones(4), 3, wrapped=False, blank=True)
+    assert (features[:, 16:48] == 0).all()
+    assert (features[:, :16] == -1).all()
+    assert small(blank_absent=True).encoder().blank
+
+
 def test_more_columns_than_the_network_reads_are_refused():
     with pytest.raises(InputError, match=r"at most 3 columns\. Got 4"):
         table_bits(np.ones((2, 4)), np.ones(2), 3, wrapped=False)
@@ -175,6 +189,34 @@ def test_the_authors_vocabulary_has_their_ids():
     assert vocabulary.encode(["<pad>", "<skeleton>", "<eos>", "C", "x2", "log", "tanh", "-3", "5"]) == [
         0, 1, 2, 3, 6, 17, 24, 25, 33,
     ]  # fmt: skip
+
+
+def test_a_new_network_writes_its_memory_in_many_directions():
+    model = small(seeds=6, inducing=6, width=32)
+    memory = model.encode(torch.randn(1, 40, 64))[0]
+    centred = memory - memory.mean(0)
+    assert centred.square().sum() > 0.2 * memory.square().sum()
+
+
+def test_a_law_is_shuffled_among_tables_of_as_many_columns():
+    encoder = small(blank_absent=True).encoder()
+    examples = [Example(np.ones((5, d)), np.ones(5), (), (), 0.0) for d in (1, 2, 1, 3, 2, 1)]
+    features = torch.from_numpy(encoder.features(examples))
+    assert others_of_equal_columns(features).tolist() == [5, 4, 0, 3, 1, 2]
+
+
+def test_in_validation_the_loss_given_another_law_stands_beside():
+    model = small(blank_absent=True)
+    X, y = product(12)
+    examples = [Example(X, y * k, (), (), 0.0) for k in (1.0, 2.0)]
+    ids = torch.randint(4, 40, (2, 5))
+    batch = TensorBatch(
+        torch.from_numpy(model.encoder().features(examples)), ids, ids, torch.zeros(2, dtype=torch.long), {}
+    )
+    _, parts = model.loss(batch, 0)
+    assert parts[1, 1] == parts[0, 1] == 10
+    assert parts[1, 0] != parts[0, 0]
+    assert model.train().loss(batch, 0)[1][1].tolist() == [0.0, 0.0]
 
 
 def test_the_order_of_points_does_not_matter():
