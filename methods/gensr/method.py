@@ -26,7 +26,7 @@ class GenSR(LatentMethod):
     """
 
     name = "gensr"
-    version = "2"
+    version = "3"
     shipped = WEIGHTS
     build = staticmethod(build)
 

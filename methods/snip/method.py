@@ -22,6 +22,6 @@ class SNIP(LatentMethod):
     """
 
     name = "snip"
-    version = "2"
+    version = "3"
     shipped = WEIGHTS
     build = staticmethod(build)

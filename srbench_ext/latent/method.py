@@ -45,8 +45,8 @@ class LatentMethod(Method):
         As for every method.
     optimiser : {"separable-cma", "cma", "grey-wolf", "official-es", "random", "none"}
         CMA-ES with a diagonal or a full covariance, SNIP's grey wolves, GenSR's evolution strategy as
-        released, random perturbations, or the means of ``n_bags`` bags alone. Any of them searches any
-        latent space.
+        released, random perturbations, or the means of ``n_bags`` bags, again and again. Any of them
+        searches any latent space.
     population, parents : int
         Points of a generation, and (``official-es``) those that make the next mean.
     step_size : float
@@ -60,8 +60,14 @@ class LatentMethod(Method):
         again.
     bag_size, n_bags, n_noisy, n_perturbed : int
         The first population; see :func:`srbench_ext.latent.space.localise`.
+    n_fresh : int
+        Prior means of new bags decoded beside each generation; where one is better than all before it since
+        the start, the search goes on from there (``separable-cma``, ``cma`` and ``random``).
     n_samples, temperature : int, float
         Sequences decoded from a point; at temperature 0 the most likely tokens, once.
+    common_draws : bool
+        The samples of all points of a start are drawn with the same random numbers, so that what a point is
+        worth is a function of the point. Spaces of the authors' networks do not.
     fitness, duplicates, tokens_per_unit
         See :class:`srbench_ext.latent.scoring.Scorer`.
     patience : int
@@ -99,6 +105,7 @@ class LatentMethod(Method):
         "n_bags": (1, None),
         "n_noisy": (0, None),
         "n_perturbed": (0, None),
+        "n_fresh": (0, None),
         "n_samples": (1, None),
         "temperature": (0.0, 100.0),
         "tokens_per_unit": (1.0, None),
@@ -116,7 +123,7 @@ class LatentMethod(Method):
         max_seconds: float = 60.0,
         random_state: int = 0,
         optimiser: OptimiserName = "separable-cma",
-        population: int = 64,
+        population: int = 48,
         parents: int = 16,
         step_size: float = 1.0,
         scale: Scale = "prior",
@@ -126,12 +133,14 @@ class LatentMethod(Method):
         n_bags: int = 16,
         n_noisy: int = 16,
         n_perturbed: int = 32,
+        n_fresh: int = 16,
         n_samples: int = 4,
         temperature: float = 1.0,
+        common_draws: bool = True,
         fitness: Fitness = "log",
         duplicates: Duplicates = "cached",
         tokens_per_unit: float = 400.0,
-        patience: int = 15,
+        patience: int = 8,
         max_generations: int | None = None,
         max_decodes: int | None = None,
         stop_r2: float | None = None,
@@ -152,8 +161,10 @@ class LatentMethod(Method):
         self.n_bags = n_bags
         self.n_noisy = n_noisy
         self.n_perturbed = n_perturbed
+        self.n_fresh = n_fresh
         self.n_samples = n_samples
         self.temperature = temperature
+        self.common_draws = common_draws
         self.fitness = fitness
         self.duplicates = duplicates
         self.tokens_per_unit = tokens_per_unit

@@ -108,6 +108,7 @@ class CovarianceStrategy:
             {
                 "popsize": population,
                 "CMA_diagonal": separable,
+                "tolflatfitness": np.inf,  # many points decode to one formula: that is no convergence
                 "randn": normal,  # else it seeds and uses numpy's global generator
                 "seed": np.nan,
                 "verbose": -9,

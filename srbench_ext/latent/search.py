@@ -18,7 +18,7 @@ from srbench_ext.latent.optimisers import (
     prior_shape,
 )
 from srbench_ext.latent.scoring import Duplicates, Fitness, Scorer
-from srbench_ext.latent.space import LatentSpace, Start, localise
+from srbench_ext.latent.space import HoldsDraws, LatentSpace, Start, localise
 from srbench_ext.latent.wolves import GreyWolves
 from srbench_ext.method import SearchRun
 from srbench_ext.search import Archive, Entry
@@ -29,6 +29,8 @@ FloatArray = NDArray[np.float64]
 OptimiserName = Literal["separable-cma", "cma", "grey-wolf", "official-es", "random", "none"]
 Scale = Literal["prior", "unit"]
 
+MOVABLE: tuple[OptimiserName, ...] = ("separable-cma", "cma", "random")
+"""Those that go on from one point, wherever it comes from; the others keep a population of their own."""
 EARLY_R2 = 0.99
 """R² that ends the released search in its first generations, where ``stop_r2`` does not yet."""
 
@@ -48,8 +50,10 @@ class Settings:
     n_bags: int
     n_noisy: int
     n_perturbed: int
+    n_fresh: int
     n_samples: int
     temperature: float
+    common_draws: bool
     fitness: Fitness
     duplicates: Duplicates
     tokens_per_unit: float
@@ -99,24 +103,47 @@ class LatentSearch:
 
     def generations(self) -> Generator[Entry, None, None]:
         """Yield every better formula, until :attr:`finished`."""
+        direct = self.settings.optimiser == "none"
         while not self.finished:
+            if self.settings.common_draws and isinstance(self.space, HoldsDraws):
+                self.space.hold_draws(self.settings.n_samples)
             start = self._localise()
             yield from self._try(start.points[:1], "direct", remember=False)
-            first = start.points[: start.n_direct] if self.settings.optimiser == "none" else start.points
+            first = start.points[: start.n_direct] if direct else start.points
             scores = yield from self._try(first, "localised", remember=False)
             self.run.count("starts")
-            if self.settings.optimiser == "none":
-                return
-            yield from self._climb(self._optimiser(start, scores))
+            if direct:
+                self.generation += 1
+                continue
+            self.idle = 0
+            optimiser: Optimiser | None = self._optimiser(start, scores)
+            while optimiser is not None:
+                optimiser = yield from self._climb(optimiser, start, float(scores.min()))
 
-    def _climb(self, optimiser: Optimiser) -> Generator[Entry, None, None]:
-        """Go on from one start until the optimiser has converged or patience is out."""
-        self.idle = 0
-        while not (self.finished or optimiser.finished or 0 < self.settings.patience <= self.idle):
+    def _climb(
+        self, optimiser: Optimiser, start: Start, best: float
+    ) -> Generator[Entry, None, Optimiser | None]:
+        """Go on until the optimiser has converged, patience is out, or a fresh bag's point is better.
+
+        Returns
+        -------
+        Optimiser or None
+            One that goes on from the better point.
+        """
+        settings = self.settings
+        n_fresh = settings.n_fresh if settings.optimiser in MOVABLE else 0
+        while not (self.finished or optimiser.finished or 0 < settings.patience <= self.idle):
             points = optimiser.ask()
-            scores = yield from self._try(points, "search")
-            optimiser.tell(points, scores)
+            fresh = self._fresh(n_fresh)
+            scores = yield from self._try(np.vstack([points, fresh]), "search")
+            optimiser.tell(points, scores[: len(points)])
             self.generation += 1
+            best = min(best, float(scores[: len(points)].min()))
+            of_fresh = scores[len(points) :]
+            if len(of_fresh) and of_fresh.min() < best:
+                centre = fresh[int(np.argmin(of_fresh))]
+                return self._around(centre, start.deviation)
+        return None
 
     @property
     def finished(self) -> bool:
@@ -164,6 +191,15 @@ class LatentSearch:
             unit=settings.scale == "unit",
         )
 
+    def _fresh(self, count: int) -> FloatArray:
+        """Return the prior means (count, L) of new bags."""
+        X, y = self.table
+        if not count:
+            return np.empty((0, self.space.dimension))
+        size = min(self.settings.bag_size, len(y))
+        bags = [self.run.rng.permutation(len(y))[:size] for _ in range(count)]
+        return self.space.encode([(X[rows], y[rows]) for rows in bags])[0]
+
     def _optimiser(self, start: Start, scores: FloatArray) -> Optimiser:
         """Return the optimiser, which starts at the best of the first population or with all of it."""
         settings, rng = self.settings, self.run.rng
@@ -182,12 +218,16 @@ class LatentSearch:
             return released
         if settings.optimiser == "grey-wolf":
             return GreyWolves(start.points, scores, settings.population, settings.cooling, rng)
-        centre = start.points[int(np.argmin(scores))]
+        return self._around(start.points[int(np.argmin(scores))], start.deviation)
+
+    def _around(self, centre: FloatArray, deviation: FloatArray) -> Optimiser:
+        """Return an optimiser that starts at one point."""
+        settings, rng = self.settings, self.run.rng
         if settings.optimiser == "random":
-            return RandomSearch(centre, start.deviation, settings.population, rng)
+            return RandomSearch(centre, deviation, settings.population, rng)
         return CovarianceStrategy(
             centre,
-            start.deviation,
+            deviation,
             settings.population,
             settings.step_size,
             rng,

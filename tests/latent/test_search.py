@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from srbench_ext.latent import LatentSpace, TableEncoder
+from srbench_ext.latent import HoldsDraws, LatentSpace, TableEncoder
 from srbench_ext.latent.search import LatentSearch, Settings
 from srbench_ext.method import SearchRun
 from srbench_ext.search import Archive
 
-from .toy import LAW, ToySpace, product
+from .toy import DIMENSION, FORMULAS, LAW, ToySpace, product
 
 SETTINGS = Settings(
     optimiser="separable-cma",
@@ -24,8 +24,10 @@ SETTINGS = Settings(
     n_bags=2,
     n_noisy=2,
     n_perturbed=4,
+    n_fresh=0,
     n_samples=1,
     temperature=1.0,
+    common_draws=True,
     fitness="log",
     duplicates="cached",
     tokens_per_unit=400.0,
@@ -59,8 +61,48 @@ def test_without_an_optimiser_only_bags_are_decoded() -> None:
     search, run = searched(optimiser="none")
     list(search.generations())
     search.conclude()
-    assert run.counts["decoded"] == 1 + 2
-    assert run.counts["generations"] == 0
+    assert run.counts["decoded"] == 3 * (1 + 2)
+    assert run.counts["generations"] == run.counts["starts"] == 3
+
+
+@pytest.mark.parametrize("optimiser", ["separable-cma", "cma", "random", "grey-wolf", "official-es"])
+def test_fresh_bags_stand_beside_what_starts_from_one_point(optimiser: str) -> None:
+    search, run = searched(optimiser=optimiser, n_fresh=5)
+    list(search.generations())
+    search.conclude()
+    beside = 0 if optimiser in ("grey-wolf", "official-es") else 5
+    assert run.counts["decoded"] == 1 + 8 + 3 * (12 + beside)
+
+
+def test_the_search_goes_on_from_a_better_fresh_bag(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, _ = searched(n_fresh=1, optimiser="random", n_noisy=0, n_perturbed=0, max_generations=1)
+    better = np.zeros((1, DIMENSION))
+    better[0, FORMULAS.index(LAW)] = 9.0
+    monkeypatch.setattr(search, "_fresh", lambda count: better)
+    centres = []
+    around = search._around
+    monkeypatch.setattr(
+        search, "_around", lambda centre, size: centres.append(centre) or around(centre, size)
+    )
+    list(search.generations())
+    assert centres[-1] is not centres[0]
+    np.testing.assert_array_equal(centres[-1], better[0])
+
+
+def test_draws_are_held_from_start_to_start() -> None:
+    class Holding(ToySpace):
+        held = 0
+
+        def hold_draws(self, n_samples: int) -> None:
+            assert n_samples == 1
+            self.held += 1
+
+    for common in (True, False):
+        search, run = searched(patience=1, max_generations=12, common_draws=common)
+        search.space = Holding()
+        list(search.generations())
+        assert run.counts["starts"] > 1
+        assert search.space.held == (run.counts["starts"] if common else 0)
 
 
 @pytest.mark.parametrize("optimiser", ["separable-cma", "cma", "grey-wolf", "official-es", "random"])
@@ -94,5 +136,6 @@ def test_cooled_wolves_start_again() -> None:
 
 def test_a_toy_space_is_a_latent_space() -> None:
     assert isinstance(ToySpace(), LatentSpace)
+    assert not isinstance(ToySpace(), HoldsDraws)
     assert isinstance(ToySpace(), TableEncoder)
     assert not isinstance(object(), TableEncoder)
