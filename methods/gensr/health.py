@@ -41,9 +41,9 @@ class Health:
     Attributes
     ----------
     examples : int
-    ce_prior, ce_posterior, ce_shuffled : float
-        Cross-entropy in nats a token from the prior, from the posterior, and from the prior of another
-        example.
+    ce_prior, ce_posterior, ce_shuffled, ce_misled : float
+        Cross-entropy in nats a token from the mean of the prior, of the posterior, of the prior of another
+        example, and of the posterior given the formula of another example.
     kl : float
         Divergence of posterior and prior in nats an example.
     kl_by_dimension : list of float
@@ -64,6 +64,7 @@ class Health:
     ce_prior: float
     ce_posterior: float
     ce_shuffled: float
+    ce_misled: float
     kl: float
     kl_by_dimension: list[float]
     active_prior: int
@@ -101,6 +102,7 @@ def measure(net: GenSRNet, corpus: Corpus, n_examples: int = 1024) -> Health:
         ce_prior=named["prior"],
         ce_posterior=named["posterior"],
         ce_shuffled=named["shuffled"],
+        ce_misled=named["misled"],
         kl=named["kl"],
         kl_by_dimension=torch.quantile(kl.mean(0), torch.linspace(0, 1, 11)).tolist(),
         active_prior=int((prior.var(0) > ACTIVE).sum()),

@@ -28,6 +28,9 @@ LARGEST_LOG_VARIANCE = 8.0
 FIRST_LOG_VARIANCE = -3.0
 """Of both branches when training begins: narrow beside means of unit variance."""
 
+FIRST_SHIFT = 0.2
+"""Deviation of the formula's part of the posterior's means when training begins."""
+
 EVERY = slice(None)
 """All rows of a batch."""
 
@@ -40,8 +43,14 @@ class GenSRConfig(FoundationConfig):
     ----------
     latent : int
         Dimensions of the latent space.
-    slots : int
-        Vectors that a point of the latent space is expanded to, for the decoder to attend to.
+    slots, slot_layers : int
+        Vectors that a point of the latent space is expanded to, for the decoder to attend to, and layers in
+        which they attend to each other first.
+    formula_queries : int
+        Vectors gathered from the formula alone, which the posterior reads beside those of the whole
+        sequence. With any, the formula has tokens of its own, as large as the points that it joins. With
+        none it shares the decoder's, and is lost: swapping the formula then moves the posterior by a
+        thousandth of its deviation.
     kl_weight, kl_steps : float, int
         Weight of the divergence per example beside the cross-entropy per token, and the steps over
         which it rises from zero. The released code ends at 1.0, which is about twelve times the
@@ -66,6 +75,8 @@ class GenSRConfig(FoundationConfig):
 
     latent: int = 64
     slots: int = 16
+    slot_layers: int = 0
+    formula_queries: int = 0
     kl_weight: float = 0.03
     kl_steps: int = 1000
     free_nats: float = 0.05
@@ -116,7 +127,14 @@ class GenSRNet(LatentNet):
     the tokens follow with the keys and values that the points left. Pads are masked everywhere.
     """
 
-    parts: ClassVar[tuple[str, ...]] = ("prior", "posterior", "shuffled", "kl", *(n for n, _, _ in LENGTHS))
+    parts: ClassVar[tuple[str, ...]] = (
+        "prior",
+        "posterior",
+        "shuffled",
+        "misled",
+        "kl",
+        *(n for n, _, _ in LENGTHS),
+    )
     config: GenSRConfig
 
     def __init__(self, config: GenSRConfig) -> None:
@@ -125,23 +143,40 @@ class GenSRNet(LatentNet):
         self.of_formula = nn.Parameter(torch.zeros(c.width))
         length = (c.memory_length + c.statistics_length) * c.width
         self.prior = nn.Linear(length, 2 * c.latent)
-        self.posterior = nn.Linear(length, 2 * c.latent)
-        self._make_mapper(c.latent, c.slots)
+        self.posterior = nn.Linear(length + c.formula_queries * c.width, 2 * c.latent)
+        if c.formula_queries:
+            self.formula_tokens = nn.Embedding(len(self.vocabulary), c.width)
+            self.formula_positions = nn.Parameter(torch.empty(c.max_length, c.width))
+            self.formula_norm = nn.LayerNorm(c.width)
+            self.formula_seeds = nn.Parameter(torch.empty(c.formula_queries, c.width))
+            self.gathered_norm = nn.LayerNorm(c.width)
+        self._make_mapper(c.latent, c.slots, c.slot_layers)
         self._initialise_bottleneck()
 
     def _initialise_bottleneck(self) -> None:
         nn.init.normal_(self.of_formula, std=0.02)
         nn.init.normal_(self.prior.weight, std=self.prior.in_features**-0.5)
         nn.init.zeros_(self.prior.bias)
+        if self.config.formula_queries:
+            nn.init.normal_(self.formula_tokens.weight)
+            nn.init.normal_(self.formula_positions)
+            nn.init.normal_(self.formula_seeds)
         self._initialise_mapper()
         self._narrow()
 
     def _narrow(self) -> None:
-        """Give both branches the means of the prior and one small variance."""
+        """Give both branches the means of the prior, the posterior's moved a little by the formula."""
+        c = self.config
         with torch.no_grad():
-            self.prior.weight[self.config.latent :] = 0.0
-            self.prior.bias[self.config.latent :] = FIRST_LOG_VARIANCE
-        self.posterior.load_state_dict(self.prior.state_dict())
+            self.prior.weight[c.latent :] = 0.0
+            self.prior.bias[c.latent :] = FIRST_LOG_VARIANCE
+            of_table = self.prior.in_features
+            self.posterior.weight[:, :of_table] = self.prior.weight
+            self.posterior.bias.copy_(self.prior.bias)
+            if c.formula_queries:
+                of_formula = self.posterior.weight[:, of_table:]
+                nn.init.normal_(of_formula, std=FIRST_SHIFT * of_formula.shape[1] ** -0.5)
+                of_formula[c.latent :] = 0.0
 
     def start_from(self, foundation: Foundation, features: Tensor) -> None:
         """Take over a foundation model; see :meth:`srbench_ext.models.latent.LatentNet.take_over`."""
@@ -176,19 +211,29 @@ class GenSRNet(LatentNet):
         chosen = ids[rows]
         pads = points.new_zeros(chosen.shape).masked_fill_(chosen == self.vocabulary.pad, float("-inf"))
         mask = torch.cat([pads.new_zeros(len(chosen), features.shape[1]), pads], dim=1)[:, None, None]
-        x = self.tokens(chosen) + self.positions[: ids.shape[1]] + self.of_formula
+        x = self._formula_in(chosen, points)
         for block, (keys, values) in zip(self.point_blocks, layers, strict=True):
             x, _ = block(x, mask=mask, past=(keys[rows], values[rows]))
-        seen = self._pool_keys(points)
-        of_both = [
-            torch.cat([ours[rows], theirs], dim=2)
-            for ours, theirs in zip(seen, self._pool_keys(x), strict=True)
-        ]
+        seen, written = self._pool_keys(points), self._pool_keys(x)
+        of_both = [torch.cat([ours[rows], theirs], dim=2) for ours, theirs in zip(seen, written, strict=True)]
         gathered = torch.cat([self._gathered(seen), self._gathered((of_both[0], of_both[1]), mask)])
         told = self._told(features)
         pooled = self._remembered(gathered, None if told is None else torch.cat([told, told[rows]]))
         n = len(features)
-        return self._gaussian(self.prior, pooled[:n]), self._gaussian(self.posterior, pooled[n:])
+        of_posterior = pooled[n:]
+        if self.config.formula_queries:
+            alone = self.gathered_norm(self._attended(self.formula_seeds, written, pads[:, None, None]))
+            of_posterior = torch.cat([of_posterior, alone.flatten(1)], dim=1)
+        return self._gaussian(self.prior, pooled[:n]), self._gaussian(self.posterior, of_posterior)
+
+    def _formula_in(self, ids: Tensor, points: Tensor) -> Tensor:
+        """Return the formulas (K, T, D) as they join the points (B, N, D)."""
+        length = ids.shape[1]
+        if not self.config.formula_queries:
+            return self.tokens(ids) + self.positions[:length] + self.of_formula  # type: ignore[no-any-return]
+        x = self.formula_norm(self.formula_tokens(ids) + self.formula_positions[:length])
+        size = points.detach().float().square().mean().sqrt()
+        return x * size.to(x.dtype) + self.of_formula  # type: ignore[no-any-return]
 
     def _points(self, features: Tensor) -> tuple[Tensor, list[KeysValues]]:
         """Return the points (B, N, D) after their layers, and every layer's keys and values of them."""
@@ -205,10 +250,13 @@ class GenSRNet(LatentNet):
 
     def _gathered(self, keys_values: KeysValues, mask: Tensor | None = None) -> Tensor:
         """Return what the learned queries gather from keys and values of B rows, (B, M, D)."""
-        pool, queries = self.pool, self.queries[None]
+        return self.queries[None] + self._attended(self.queries, keys_values, mask)
+
+    def _attended(self, queries: Tensor, keys_values: KeysValues, mask: Tensor | None = None) -> Tensor:
+        pool = self.pool
         assert pool.memory is not None
         assert pool.norm_memory is not None
-        return queries + pool.memory(pool.norm_memory(queries), keys_values, mask)  # type: ignore[no-any-return]
+        return pool.memory(pool.norm_memory(queries[None]), keys_values, mask)  # type: ignore[no-any-return]
 
     def _told(self, features: Tensor) -> Tensor | None:
         """Return the places (B, S, D) of the memory that hold statistics of points (B, N, F), if any do."""
@@ -239,19 +287,23 @@ class GenSRNet(LatentNet):
     def loss(self, batch: TensorBatch, step: int) -> tuple[Tensor, Tensor]:
         """Return cross-entropy from both branches and the weighted divergence; sums and counts of parts.
 
-        ``shuffled`` is the cross-entropy from the prior of another example; in training it is not
-        computed. ``kl`` is in nats per example. The lengths are those of the prior's cross-entropy.
+        In validation both branches decode their means, and two parts are computed besides: ``shuffled`` from
+        the prior of another example, ``misled`` from the posterior given the formula of another one. Where
+        ``misled`` is no larger than ``posterior``, the posterior does not read the formula. ``kl`` is in nats
+        per example. The lengths are those of the prior's cross-entropy.
         """
         c = self.config
         n = len(batch.ids)
         rows = self._with_posterior(n)
         prior, posterior = self.both_of(batch.features, batch.ids, rows)
-        z = [prior.draw(c.prior_samples), posterior.draw(c.posterior_samples)]
         ids, targets = [batch.ids, batch.ids[rows]], [batch.targets, batch.targets[rows]]
-        if not self.training:
-            z.append(z[0].roll(1, dims=0))
-            ids.append(batch.ids)
-            targets.append(batch.targets)
+        if self.training:
+            z = [prior.draw(c.prior_samples), posterior.draw(c.posterior_samples)]
+        else:
+            _, misled = self.both_of(batch.features, batch.ids.roll(1, dims=0))
+            z = [prior.mean, posterior.mean, prior.mean.roll(1, dims=0), misled.mean]
+            ids += [batch.ids] * 2
+            targets += [batch.targets] * 2
         memory = self.memory_of(torch.cat(z))
         logits, _ = self.decode(torch.cat(ids), self.memory_keys(memory))
         each, counted = token_losses(logits, torch.cat(targets))
@@ -275,7 +327,7 @@ class GenSRNet(LatentNet):
 
     def _parts(self, branches: Tensor, kl: Tensor, by_length: Tensor) -> Tensor:
         if len(branches) == 2:
-            branches = torch.cat([branches, torch.zeros_like(branches[:1])])
+            branches = torch.cat([branches, torch.zeros_like(branches)])
         divergences = torch.stack([kl.sum(), kl.new_tensor(float(len(kl)))])[None]
         return torch.cat([branches, divergences, by_length])
 

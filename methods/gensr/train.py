@@ -20,6 +20,17 @@ START = BatchPlan(batch_size=128, batches_per_pool=8, modes=(1.0, 0.0, 0.0), man
 START_SEED = 990_004
 """Examples whose memories' principal components span the first latent space."""
 
+SIZES = GenSRConfig(
+    statistics_length=4,
+    latent=128,
+    slots=20,
+    slot_layers=1,
+    formula_queries=4,
+    prior_samples=1,
+    free_nats=0.02,
+)
+"""Of the weights trained from now on."""
+
 CONFIG = TrainingConfig(
     warmup_steps=200, plan=BatchPlan(batch_size=128, batches_per_pool=16, modes=(1.0, 0.0, 0.0))
 )
@@ -40,7 +51,7 @@ def main(
     corpus = Corpus(load_mixture(), benchmark_audit())
 
     def build() -> GenSRNet:
-        net = GenSRNet(GenSRConfig(statistics_length=4, slots=20))
+        net = GenSRNet(SIZES)
         if start is not None:
             foundation, pools = start[0], Pools(corpus, START, net.encoder(), START_SEED, 0)
             features = [torch.from_numpy(batch.features) for batch in pools.pool(0).batches]

@@ -14,6 +14,7 @@ from srbench_ext.errors import WeightsError
 from srbench_ext.models.decoding import Grammar, sample
 from srbench_ext.models.encoders import table_features
 from srbench_ext.models.foundation import Foundation
+from srbench_ext.models.transformer import Block
 
 __all__ = ["LatentNet", "NetworkSpace", "free_greedy", "validity"]
 
@@ -33,6 +34,7 @@ class LatentNet(Foundation):
     expand: nn.Linear
     slot_norm: nn.LayerNorm
     refine: nn.Linear
+    slot_blocks: nn.ModuleList
 
     @property
     def dimension(self) -> int:
@@ -47,21 +49,32 @@ class LatentNet(Foundation):
         """Return the deviation (L,) of the means of different tables: one, as the space begins."""
         return torch.ones(self.dimension)
 
-    def _make_mapper(self, latent: int, slots: int) -> None:
+    def _make_mapper(self, latent: int, slots: int, layers: int = 0) -> None:
+        """Make what expands a latent point to slots; with layers, they attend to each other after it."""
         width = self.queries.shape[1]
         self.expand = nn.Linear(latent, slots * width)
         self.slot_norm = nn.LayerNorm(width)
         self.refine = nn.Linear(width, width)
+        c = self.config
+        self.slot_blocks = nn.ModuleList(Block(width, c.heads, c.hidden) for _ in range(layers))
+        self.slots_norm = nn.LayerNorm(width) if layers else nn.Identity()
 
     def _initialise_mapper(self) -> None:
         nn.init.normal_(self.expand.weight, std=self.expand.in_features**-0.5)
         for zero in (self.expand.bias, self.refine.weight, self.refine.bias):
             nn.init.zeros_(zero)
+        for module in self.slot_blocks.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
 
     def memory_of(self, z: Tensor) -> Tensor:
         """Return the memory (B, S, D) that the decoder attends to, of latent points (B, L)."""
         slots = self.expand(z).unflatten(-1, (-1, self.queries.shape[1]))
-        return slots + self.refine(nn.functional.gelu(self.slot_norm(slots)))  # type: ignore[no-any-return]
+        x = slots + self.refine(nn.functional.gelu(self.slot_norm(slots)))
+        for block in self.slot_blocks:
+            x, _ = block(x)
+        return self.slots_norm(x)  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def take_over(self, foundation: Foundation, features: Tensor, head: nn.Linear) -> None:

@@ -37,6 +37,8 @@ SIZES = {
     "memory_length": 3,
 }
 CONFIG = GenSRConfig(**SIZES, latent=6, slots=3)
+READING = GenSRConfig(**SIZES, latent=6, slots=3, slot_layers=1, formula_queries=2)
+both_configs = pytest.mark.parametrize("config", [CONFIG, READING])
 PLAN = BatchPlan(batch_size=4, batches_per_pool=3, modes=(1.0, 0.0, 0.0), few_points=(5, 8), many_share=0.0)
 
 
@@ -77,8 +79,9 @@ def product(n_rows: int = 100, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 # ---------------------------------------------------------------- network
-def test_the_prior_sees_the_points_alone() -> None:
-    net = tiny()
+@both_configs
+def test_the_prior_sees_the_points_alone(config: GenSRConfig) -> None:
+    net = tiny(config=config)
     it = batch(net)
     alone = net.prior_of(it.features)
     prior, posterior = net.both_of(it.features, it.ids)
@@ -88,16 +91,18 @@ def test_the_prior_sees_the_points_alone() -> None:
     assert not torch.allclose(net.both_of(it.features, other)[1].mean, posterior.mean)
 
 
-def test_pads_change_nothing() -> None:
-    net = tiny()
+@both_configs
+def test_pads_change_nothing(config: GenSRConfig) -> None:
+    net = tiny(config=config)
     it = batch(net)
     padded = torch.cat([it.ids, torch.full((len(it.ids), 5), net.vocabulary.pad)], dim=1)
     for a, b in zip(net.both_of(it.features, it.ids), net.both_of(it.features, padded), strict=True):
         torch.testing.assert_close(a.mean, b.mean)
 
 
-def test_the_posterior_of_some_rows_is_theirs_among_all() -> None:
-    net = tiny()
+@both_configs
+def test_the_posterior_of_some_rows_is_theirs_among_all(config: GenSRConfig) -> None:
+    net = tiny(config=config)
     it = batch(net)
     rows = torch.tensor([2, 0])
     prior, posterior = net.both_of(it.features, it.ids)
@@ -105,6 +110,38 @@ def test_the_posterior_of_some_rows_is_theirs_among_all() -> None:
     torch.testing.assert_close(same_prior.mean, prior.mean)
     torch.testing.assert_close(of_rows.mean, posterior.mean[rows])
     torch.testing.assert_close(of_rows.log_variance, posterior.log_variance[rows])
+
+
+def test_queries_of_the_formula_move_the_posterior_from_the_first_step() -> None:
+    torch.manual_seed(0)
+    net = GenSRNet(READING).eval().requires_grad_(False)
+    it = batch(net)
+    prior, posterior = net.both_of(it.features, it.ids)
+    _, other = net.both_of(it.features, it.ids.roll(1, dims=0))
+    moved = (other.mean - posterior.mean).square().mean().sqrt()
+    assert 0.05 < float(moved) < 1.0
+    assert float((posterior.mean - prior.mean).square().mean().sqrt()) < 1.0
+    torch.testing.assert_close(posterior.log_variance, prior.log_variance)
+
+
+def test_validation_says_what_another_formula_costs() -> None:
+    net = tiny(config=READING).requires_grad_(False)
+    names = ("prior", "posterior", "shuffled", "misled")
+    _, parts = net.loss(batch(net), 0)
+    means = {name: float(parts[net.parts.index(name), 0] / parts[net.parts.index(name), 1]) for name in names}
+    assert len(set(means.values())) == 4
+    again = net.loss(batch(net), 0)[1]
+    torch.testing.assert_close(parts, again)  # means, not draws
+    in_training = net.train().requires_grad_(True).loss(batch(net), 0)[1]
+    assert in_training[net.parts.index("misled")].tolist() == [0.0, 0.0]
+
+
+def test_slots_attend_to_each_other_in_their_layers() -> None:
+    net = tiny(config=READING).requires_grad_(False)
+    z = torch.randn(2, 6)
+    alone = tiny(config=dataclasses.replace(READING, slot_layers=0)).memory_of(z)
+    assert net.memory_of(z).shape == alone.shape == (2, 3, 16)
+    torch.testing.assert_close(net.memory_of(z).mean(-1), torch.zeros(2, 3), atol=1e-5, rtol=0)
 
 
 def test_the_divergence_is_that_of_two_normal_distributions() -> None:
