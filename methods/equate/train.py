@@ -29,11 +29,12 @@ def main(
     examples: int | None = None,
     resume: bool = False,
     *,
-    weights: Path = FOUNDATION_WEIGHTS,
+    start: Path | None = None,
     config: TrainingConfig = CONFIG,
 ) -> dict[str, Any]:
     """Train for ``minutes`` (default 60) or ``examples``; write ``equate.safetensors`` and card to ``out``.
 
+    ``start`` is another foundation model to train on than the default one.
     The file holds what was trained; the card names the foundation model it was trained on, without which
     it is of no use.
 
@@ -44,7 +45,7 @@ def main(
     """
     if minutes is None and examples is None:
         minutes = 60.0
-    foundation, foundation_card = load_foundation(weights)
+    foundation, foundation_card = load_foundation(FOUNDATION_WEIGHTS if start is None else start)
     sizes = RepairConfig(**asdict(foundation.config))
     _check_checkpoint(out, foundation_card["sha256"], resume)
     card = train_release(

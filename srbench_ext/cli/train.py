@@ -32,7 +32,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in OUT.")] = False,
     start: Annotated[
-        Path | None, typer.Option(help="Released weights of this network to begin with.")
+        Path | None, typer.Option(help="Released weights to begin with, or the foundation model to train on.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the cards as JSON at the end, the log on standard error.")

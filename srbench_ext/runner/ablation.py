@@ -43,6 +43,8 @@ class Ablation:
     rows : tuple of AblationRow
     parameters : mapping
         Of every row alike, such as a number of decodes; optional.
+    parameters_of : mapping of str to mapping
+        Of every row of one method, by its name; optional.
     """
 
     title: str
@@ -53,6 +55,7 @@ class Ablation:
     noise: tuple[float, ...]
     rows: tuple[AblationRow, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters_of: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def plan(
         self,
@@ -63,17 +66,22 @@ class Ablation:
         cache: Path | None = None,
     ) -> list[RunSpec]:
         """Return the runs; what is given here stands in place of the file's."""
-        return plan(
-            [row.method for row in self.rows],
-            self.suites,
-            self.protocol,
-            noise=self.noise,
-            trials=self.trials if trials is None else trials,
-            only=only,
-            max_seconds=self.max_seconds if max_seconds is None else max_seconds,
-            parameters=self.parameters,
-            cache=cache,
-        )
+        specs = [
+            spec
+            for row in self.rows
+            for spec in plan(
+                [row.method],
+                self.suites,
+                self.protocol,
+                noise=self.noise,
+                trials=self.trials if trials is None else trials,
+                only=only,
+                max_seconds=self.max_seconds if max_seconds is None else max_seconds,
+                parameters={**self.parameters, **self.parameters_of.get(row.method.partition("@")[0], {})},
+                cache=cache,
+            )
+        ]
+        return sorted(specs, key=lambda spec: (spec.trial, spec.suite, spec.problem, spec.noise))
 
 
 def load_ablation(method: str) -> Ablation:
@@ -115,6 +123,7 @@ def read_ablation(text: str, name: str) -> Ablation:
             noise=tuple(map(float, table["noise"])),
             rows=rows,
             parameters=dict(table.get("parameters", {})),
+            parameters_of={of: dict(values) for of, values in table.get("parameters_of", {}).items()},
         )
     except KeyError as error:
         raise ConfigError(f"{name} lacks the key {error}. Add it.") from error

@@ -247,14 +247,14 @@ def test_the_command_writes_weights_and_names_the_foundation(tmp_path):
         },
     )
     config = TrainingConfig(workers=0, plan=PLAN)
-    card = train.main(tmp_path / "out", examples=16, weights=weights, config=config)
+    card = train.main(tmp_path / "out", examples=16, start=weights, config=config)
     assert card["foundation"] == {"sha256": of["sha256"], "examples": 7}
     assert card["benchmark_truths_met"]["a"] >= 2  # what the foundation met counts too
     written = json.loads((tmp_path / "out" / "equate.json").read_text("utf8"))
     assert written == json.loads(json.dumps(card))
     assert {"repair", "foundation", "other_table", "tau_within"} <= card["validation_loss"].keys()
     with pytest.raises(InputError, match="--resume"):
-        train.main(tmp_path / "out", examples=32, weights=weights, config=config)
+        train.main(tmp_path / "out", examples=32, start=weights, config=config)
     other = foundation()
     torch.nn.init.zeros_(other.bias)
     other.bias.data[0] = 1.0
@@ -263,4 +263,4 @@ def test_the_command_writes_weights_and_names_the_foundation(tmp_path):
 
     load_weights.cache_clear()
     with pytest.raises(WeightsError, match="another folder"):
-        train.main(tmp_path / "out", examples=32, resume=True, weights=weights, config=config)
+        train.main(tmp_path / "out", examples=32, resume=True, start=weights, config=config)

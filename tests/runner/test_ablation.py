@@ -61,6 +61,21 @@ def test_parameters_hold_for_every_row():
     assert [spec.parameters["max_tokens"] for spec in specs] == [20, 20]
 
 
+def test_parameters_of_a_method_hold_for_its_rows_alone():
+    text = TEXT.replace("[[rows]]", "[parameters_of.evolve]\nmax_tokens = 20\n[[rows]]", 1)
+    specs = read_ablation(text, "small").plan(only="strogatz_lv1")
+    assert {spec.method: spec.parameters.get("max_tokens") for spec in specs} == {
+        "linear": None,
+        "evolve": 20,
+    }
+
+
+def test_first_every_row_of_a_trial_then_the_next_trial():
+    specs = read_ablation(TEXT, "small").plan(only="strogatz_*", trials=2)
+    assert [spec.trial for spec in specs] == sorted(spec.trial for spec in specs)
+    assert [spec.method for spec in specs[:4]] == ["linear", "evolve"] * 2
+
+
 def test_a_parameter_that_a_row_lacks_is_named():
     with pytest.raises(UnknownNameError, match="max_tokens"):
         read_ablation(WITH_PARAMETERS, "small").plan(only="strogatz_lv1")
@@ -78,6 +93,7 @@ def test_a_method_without_an_ablation_is_told_what_to_add():
         ('what = "a line"', 'why = "a line"', "why"),
         ("trials = 1", 'trials = "x"', "wrong type"),
         ("trials = 1\n", "trials = 1\nparameters = 3\n", "wrong type"),
+        ("trials = 1\n", "trials = 1\nparameters_of = {linear = 3}\n", "wrong type"),
         ("trials = 1\n", "", "lacks the key 'trials'"),
         ('protocol = "quick"', "protocol = ", "not TOML"),
     ],
