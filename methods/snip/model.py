@@ -43,8 +43,9 @@ class SNIPConfig(FoundationConfig):
     ----------
     latent : int
         Dimensions of the latent space.
-    slots : int
-        Vectors that a point of the latent space is expanded to, for the decoder to attend to.
+    slots, slot_layers : int
+        Vectors that a point of the latent space is expanded to, for the decoder to attend to, and layers in
+        which they attend to each other first.
     symbol_layers, symbol_hidden : int
         Of the symbolic encoder; its width and heads are those of the rest.
     similarity : {"cosine", "dot"}
@@ -53,6 +54,9 @@ class SNIPConfig(FoundationConfig):
         That similarities are divided by, at the beginning; it is learned. The released code keeps 1.
     contrast_weight : float
         Weight of the contrast beside the cross-entropy per token.
+    normalised : bool
+        Points are decoded at one length, the root of the dimension: the cosine similarity leaves the length
+        of a point without a meaning, and to drift.
     joint : bool
         Whether the cross-entropy trains the numeric encoder too. SNIP freezes the pretrained encoder before
         it trains the decoder: the space is what contrast makes of it, and the gradient stops there.
@@ -60,11 +64,13 @@ class SNIPConfig(FoundationConfig):
 
     latent: int = 64
     slots: int = 16
+    slot_layers: int = 0
     symbol_layers: int = 2
     symbol_hidden: int = 384
     similarity: Similarity = "cosine"
     temperature: float = 0.07
     contrast_weight: float = 1.0
+    normalised: bool = False
     joint: bool = False
 
 
@@ -108,7 +114,7 @@ class SNIPNet(LatentNet):
         self.symbol_norm = nn.LayerNorm(c.width)
         self.symbol_pool = nn.Linear(c.width, 1)
         self.symbolic = nn.Linear(c.width, c.latent)
-        self._make_mapper(c.latent, c.slots)
+        self._make_mapper(c.latent, c.slots, c.slot_layers)
         self.sharpness = nn.Parameter(torch.tensor(-math.log(c.temperature)))
         self.register_buffer("variance", torch.ones(c.latent))
         self._initialise_space()
@@ -153,6 +159,12 @@ class SNIPNet(LatentNet):
         x = self.symbol_norm(x)
         share = (self.symbol_pool(x).squeeze(-1) + hidden).softmax(-1)  # (B, T)
         return self.symbolic((share[..., None] * x).sum(1)).float()  # type: ignore[no-any-return]
+
+    def memory_of(self, z: Tensor) -> Tensor:
+        """Return the memory (B, S, D) that the decoder attends to, of latent points (B, L)."""
+        if self.config.normalised:
+            z = nn.functional.normalize(z, dim=-1) * self.dimension**0.5
+        return super().memory_of(z)
 
     def place(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return the points (B, L) of tables, and the log variance around each: that of all, scaled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,14 @@ CONFIG = TrainingConfig(
 """Skeletons alone; batches large enough for contrast, which learns from the wrong answers in them."""
 
 
-SIZES = SNIPConfig(statistics_length=4, slots=20)
+SIZES = SNIPConfig(statistics_length=4, latent=128, slots=20, slot_layers=1, normalised=True, joint=True)
 """Of a network that starts at random: with statistics of the table, as the foundation model has them."""
 
 
 def config_like(foundation: Foundation) -> SNIPConfig:
     """Return the sizes of a network that can start from a foundation model."""
     sizes = foundation.config.to_dict()
-    return SNIPConfig(**sizes, slots=sizes["memory_length"] + sizes["statistics_length"])
+    return replace(SIZES, **sizes, slots=sizes["memory_length"] + sizes["statistics_length"])
 
 
 def main(

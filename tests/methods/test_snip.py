@@ -156,6 +156,14 @@ def test_the_temperature_is_learned_and_bounded() -> None:
     assert float(net.similarities(tables, formulas).abs().max()) <= 100.1
 
 
+def test_the_length_of_a_point_is_not_decoded_where_it_means_nothing() -> None:
+    z = torch.randn(3, 6)
+    net = tiny(config=dataclasses.replace(CONFIG, normalised=True)).requires_grad_(False)
+    torch.testing.assert_close(net.memory_of(z), net.memory_of(7.0 * z))
+    plain = tiny().requires_grad_(False)
+    assert not torch.allclose(plain.memory_of(z), plain.memory_of(7.0 * z))
+
+
 @pytest.mark.parametrize("joint", [False, True])
 def test_cross_entropy_trains_the_encoder_where_that_is_asked_for(joint: bool) -> None:
     net = tiny(config=dataclasses.replace(CONFIG, contrast_weight=0.0, joint=joint))
