@@ -25,10 +25,10 @@ from srbench_ext.search import (
     tokens_of,
 )
 from srbench_ext.search.form import with_values
+from srbench_ext.search.variants import permuted, with_coefficients, with_offsets
 
 from .rounds import RESERVE, Mode, Proposed, Source
 from .sums import TermPool
-from .variants import permuted, with_coefficients, with_offsets
 
 __all__ = ["TOKEN_WEIGHT", "Schedule", "Screening"]
 

@@ -68,7 +68,7 @@ class LatentMethod(Method):
     common_draws : bool
         The samples of all points of a start are drawn with the same random numbers, so that what a point is
         worth is a function of the point. Spaces of the authors' networks do not.
-    fitness, duplicates, tokens_per_unit
+    fitness, duplicates, tokens_per_unit, constants
         See :class:`srbench_ext.latent.scoring.Scorer`.
     patience : int
         Generations without a better formula after which the search starts again from fresh bags; 0
@@ -140,6 +140,7 @@ class LatentMethod(Method):
         fitness: Fitness = "log",
         duplicates: Duplicates = "cached",
         tokens_per_unit: float = 400.0,
+        constants: bool = True,
         patience: int = 8,
         max_generations: int | None = None,
         max_decodes: int | None = None,
@@ -168,6 +169,7 @@ class LatentMethod(Method):
         self.fitness = fitness
         self.duplicates = duplicates
         self.tokens_per_unit = tokens_per_unit
+        self.constants = constants
         self.patience = patience
         self.max_generations = max_generations
         self.max_decodes = max_decodes

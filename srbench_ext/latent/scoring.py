@@ -8,9 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from srbench_ext.expression.operators import CONSTANT
 from srbench_ext.latent.space import Formula
 from srbench_ext.search import Archive, Entry
 from srbench_ext.search.form import skeleton_of
+from srbench_ext.search.variants import with_coefficients, with_offsets
 
 __all__ = ["Duplicates", "Fitness", "Scorer", "released_fitness"]
 
@@ -40,6 +42,9 @@ class Scorer:
         released code, which drives its search away from what it knows to be good.
     tokens_per_unit : float
         Tokens that cost as much as an R² of one, of ``r2``.
+    constants : bool
+        A skeleton is also fitted with a coefficient on every term and argument, and with an offset on every
+        variable, and is worth the best of the three: decoding one costs ten times as much.
     """
 
     def __init__(
@@ -49,7 +54,9 @@ class Scorer:
         fitness: Fitness = "log",
         duplicates: Duplicates = "cached",
         tokens_per_unit: float = 400.0,
+        constants: bool = False,
     ) -> None:
+        self.constants = constants
         self.archive, self.fitness, self.duplicates = archive, fitness, duplicates
         self.tokens_per_unit = tokens_per_unit
         self.best: Entry | None = None
@@ -84,12 +91,22 @@ class Scorer:
         for skeleton, formula in (pair for row in rows for pair in row):
             asked.setdefault(skeleton, formula)
         fresh = {key: formula for key, formula in asked.items() if key not in self._entries}
-        self.archive.submit(fresh.values(), origin, deadline=deadline)
-        self._entries |= {skeleton: self.archive.entry_of(skeleton) for skeleton in fresh}
+        forms = {skeleton: self._forms(formula) for skeleton, formula in fresh.items()}
+        for submitted in zip(*forms.values(), strict=True):  # first what was written, of all
+            self.archive.submit(submitted, origin, deadline=deadline)
+        for skeleton, of_one in forms.items():
+            entries = [self.archive.entry_of(form) for form in of_one]
+            self._entries[skeleton] = min(entries, key=self._of)
         scores = np.array([min((self._score(key) for key, _ in row), default=np.inf) for row in rows])
         if remember:
             self._spent.update(asked)
         return scores
+
+    def _forms(self, formula: Formula) -> list[Formula]:
+        if not self.constants:
+            return [formula]
+        valued = tuple(1.0 if token == CONSTANT else token for token in formula)
+        return [formula, with_coefficients(valued), with_offsets(valued)]
 
     def _score(self, skeleton: Skeleton) -> float:
         entry = self._entries[skeleton]

@@ -57,6 +57,7 @@ class Settings:
     fitness: Fitness
     duplicates: Duplicates
     tokens_per_unit: float
+    constants: bool
     patience: int
     max_generations: int | None
     max_decodes: int | None
@@ -97,6 +98,7 @@ class LatentSearch:
             fitness=settings.fitness,
             duplicates=settings.duplicates,
             tokens_per_unit=settings.tokens_per_unit,
+            constants=settings.constants,
         )
         self.generation = self.decoded = self.idle = 0
         self._reported: Entry | None = None

@@ -9,7 +9,7 @@ from srbench_ext.search import Archive
 from .toy import LAW, OTHER, product
 
 
-def scorer(**options: str) -> Scorer:
+def scorer(**options: str | bool) -> Scorer:
     return Scorer(Archive(*product(), np.random.default_rng(0)), **options)  # type: ignore[arg-type]
 
 
@@ -61,3 +61,15 @@ def test_a_skeleton_whose_fitted_constant_is_negative_keeps_its_score() -> None:
     assert np.isfinite(score)
     assert it.best is not None
     assert it.best.exact
+
+
+def test_a_skeleton_is_worth_the_best_of_its_forms_with_more_constants() -> None:
+    X = np.random.default_rng(0).uniform(1, 5, (200, 2))
+    y = np.sin(1.2 * X[:, 0])
+    scores = []
+    for constants in (False, True):
+        it = scorer(constants=constants)
+        it.archive = Archive(X, y, np.random.default_rng(0))
+        scores.append(it.score([[("sin", "x0")], [OTHER]], "search"))
+    assert (scores[1] <= scores[0]).all()
+    assert scores[1][0] < scores[0][0] - 0.1  # sin(1.2 x0)

@@ -31,6 +31,7 @@ SETTINGS = Settings(
     fitness="log",
     duplicates="cached",
     tokens_per_unit=400.0,
+    constants=False,
     patience=15,
     max_generations=3,
     max_decodes=None,

@@ -7,10 +7,10 @@ import pytest
 
 from srbench_ext.errors import InputError, WeightsError
 from srbench_ext.expression import Expression, parse_infix
-from srbench_ext.methods.e2e.variants import permuted, with_coefficients, with_offsets
 from srbench_ext.methods.e2e.whitening import Whitening
 from srbench_ext.registry import create
 from srbench_ext.search import expression_of, tokens_of
+from srbench_ext.search.variants import permuted, with_coefficients, with_offsets
 from srbench_ext.testing import MethodContract
 
 FEW = {"n_bags": 2, "n_candidates": 8, "n_refined": 10, "max_rounds": 2}
