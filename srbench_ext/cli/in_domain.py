@@ -10,6 +10,7 @@ import typer
 
 from srbench_ext.cli.options import AsJson
 from srbench_ext.cli.printing import print_json, print_table
+from srbench_ext.errors import InputError
 
 __all__ = ["in_domain"]
 
@@ -29,15 +30,22 @@ def in_domain(
 ) -> None:
     """Make the four rows of E2E's ablation, and a fifth, on held-out synthetic problems.
 
-    Writes table.md, table.csv, outcomes.csv and settings.json.
+    Writes table.md, table.csv, outcomes.csv and settings.json. Weights whose outcomes lie in OUT are not run
+    again, and others that lie there stay: one more --weights is one more point of a learning curve.
     """
-    from srbench_ext.in_domain import Settings, run_study, summarise, write_study
-    from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS
+    from srbench_ext.in_domain import Settings, read_studies, run_study, summarise, write_study
+    from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, read_card
 
     settings = Settings(problems=problems, samples=samples, n_refined=refined, seed=seed)
-    studies = [
-        run_study(path, settings, jobs=jobs, progress=_progress) for path in weights or [FOUNDATION_WEIGHTS]
-    ]
+    studies = read_studies(out)
+    if any(study.settings != settings for study in studies):
+        raise InputError(
+            f"{out} holds a study with other settings. Give the same settings, or another folder."
+        )
+    known = {study.sha256 for study in studies}
+    asked = [path for path in weights or [FOUNDATION_WEIGHTS] if read_card(path)["sha256"] not in known]
+    studies += [run_study(path, settings, jobs=jobs, progress=_progress) for path in asked]
+    studies.sort(key=lambda study: study.examples)
     if as_json:
         tables = [
             {"weights": s.weights.name, "examples": s.examples, "rows": list(summarise(s.outcomes))}

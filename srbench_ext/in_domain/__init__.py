@@ -2,7 +2,7 @@
 
 from srbench_ext.in_domain.rows import ROWS, Outcome, Settings, solve
 from srbench_ext.in_domain.study import Study, run_study
-from srbench_ext.in_domain.summary import markdown, summarise, write_study
+from srbench_ext.in_domain.summary import markdown, read_studies, summarise, write_study
 
 __all__ = [
     "ROWS",
@@ -10,6 +10,7 @@ __all__ = [
     "Settings",
     "Study",
     "markdown",
+    "read_studies",
     "run_study",
     "solve",
     "summarise",

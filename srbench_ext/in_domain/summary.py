@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from srbench_ext.in_domain.rows import ROWS, TOLERANCES, Outcome
+from srbench_ext.errors import InputError
+from srbench_ext.in_domain.rows import ROWS, TOLERANCES, Outcome, Settings
 from srbench_ext.in_domain.study import Study
 
-__all__ = ["SLICES", "markdown", "summarise", "write_study"]
+__all__ = ["SLICES", "markdown", "read_studies", "summarise", "write_study"]
 
 SLICES: dict[str, Callable[[Outcome], bool]] = {
     "all": lambda outcome: True,
@@ -133,6 +134,52 @@ def write_study(studies: Sequence[Study], out: Path) -> list[Path]:
     ]
     (out / "settings.json").write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", "utf8")
     return [out / name for name in ("outcomes.csv", "table.csv", "table.md", "settings.json")]
+
+
+def read_studies(folder: Path) -> list[Study]:
+    """Read what :func:`write_study` wrote into a folder; nothing where there is none.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, or is not what was written.
+    """
+    files = folder / "settings.json", folder / "outcomes.csv"
+    if not any(path.exists() for path in files):
+        return []
+    try:
+        facts = json.loads(files[0].read_text("utf8"))
+        with files[1].open(encoding="utf8", newline="") as stream:
+            lines = list(csv.DictReader(stream))
+        return [
+            Study(
+                Settings(**fact["settings"]),
+                Path(fact["weights"]),
+                fact["sha256"],
+                fact["examples"],
+                [_outcome(line) for line in lines if line["weights"] == fact["sha256"][:12]],
+            )
+            for fact in facts
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder} holds a part of an in-domain study that cannot be read ({error!r}). "
+            "Restore settings.json and outcomes.csv, or give another folder."
+        ) from error
+
+
+def _outcome(line: dict[str, str]) -> Outcome:
+    return Outcome(
+        problem=int(line["problem"]),
+        row=line["row"],
+        r2=float(line["r2"]) if line["r2"] else None,
+        accuracy=tuple(line[f"acc_{t:g}"] == "True" for t in TOLERANCES),
+        complexity=int(line["complexity"]) if line["complexity"] else None,
+        n_variables=int(line["n_variables"]),
+        noise=float(line["noise"]),
+        formula=line["formula"] or None,
+        truth=line["truth"],
+    )
 
 
 def _write_csv(path: Path, lines: Sequence[dict[str, Any]]) -> None:

@@ -1,15 +1,27 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
 
+from srbench_ext.cli.in_domain import in_domain
 from srbench_ext.corpus.held_out import HeldOutExample, held_out
 from srbench_ext.errors import InputError, WeightsError
-from srbench_ext.in_domain import ROWS, Outcome, Settings, Study, markdown, solve, summarise, write_study
+from srbench_ext.in_domain import (
+    ROWS,
+    Outcome,
+    Settings,
+    Study,
+    markdown,
+    read_studies,
+    solve,
+    summarise,
+    write_study,
+)
 from srbench_ext.in_domain.rows import FULL, MODEL, RANDOM, UNREFINED
 from srbench_ext.in_domain.study import run_study
 from srbench_ext.models.checkpoint import save_weights
@@ -134,3 +146,29 @@ def test_missing_weights_are_named(tmp_path):
 def test_a_study_without_problems_is_refused():
     with pytest.raises(InputError, match="'problems'"):
         Settings(problems=0)
+
+
+def test_what_was_written_is_read_again(study, tmp_path):
+    assert read_studies(tmp_path) == []
+    write_study([study], tmp_path / "a")
+    (read,) = read_studies(tmp_path / "a")
+    assert read.outcomes == study.outcomes
+    assert (read.sha256, read.examples, read.settings) == (study.sha256, study.examples, study.settings)
+    write_study([read], tmp_path / "b")
+    for name in ("outcomes.csv", "table.csv", "table.md", "settings.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    (tmp_path / "a" / "outcomes.csv").unlink()
+    with pytest.raises(InputError, match="another folder"):
+        read_studies(tmp_path / "a")
+
+
+def test_weights_whose_outcomes_are_there_are_not_run_again(study, weights, tmp_path, monkeypatch):
+    monkeypatch.setattr("srbench_ext.in_domain.run_study", lambda *_, **__: pytest.fail("run again"))
+    settings = Settings(problems=3)
+    there = [dataclasses.replace(study, settings=settings, sha256="0" * 64, examples=10**9)]
+    there.append(dataclasses.replace(study, settings=settings))
+    write_study(there, tmp_path)
+    in_domain(tmp_path, problems=3, weights=[weights])
+    assert [it.examples for it in read_studies(tmp_path)] == [5, 10**9]
+    with pytest.raises(InputError, match="other settings"):
+        in_domain(tmp_path, problems=4, weights=[weights])
