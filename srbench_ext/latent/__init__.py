@@ -3,6 +3,6 @@
 Nothing here knows a network; :mod:`srbench_ext.latent.method` alone needs torch, for weights.
 """
 
-from srbench_ext.latent.space import Formula, HasSpace, HoldsDraws, LatentSpace, Start, TableEncoder, localise
+from srbench_ext.latent.space import Formula, HasSpace, LatentSpace, Start, TableEncoder, localise
 
-__all__ = ["Formula", "HasSpace", "HoldsDraws", "LatentSpace", "Start", "TableEncoder", "localise"]
+__all__ = ["Formula", "HasSpace", "LatentSpace", "Start", "TableEncoder", "localise"]

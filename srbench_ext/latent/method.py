@@ -65,9 +65,6 @@ class LatentMethod(Method):
         the start, the search goes on from there (``separable-cma``, ``cma`` and ``random``).
     n_samples, temperature : int, float
         Sequences decoded from a point; at temperature 0 the most likely tokens, once.
-    common_draws : bool
-        The samples of all points of a start are drawn with the same random numbers, so that what a point is
-        worth is a function of the point. Spaces of the authors' networks do not.
     fitness, duplicates, tokens_per_unit, constants
         See :class:`srbench_ext.latent.scoring.Scorer`.
     patience : int
@@ -136,7 +133,6 @@ class LatentMethod(Method):
         n_fresh: int = 16,
         n_samples: int = 4,
         temperature: float = 1.0,
-        common_draws: bool = True,
         fitness: Fitness = "log",
         duplicates: Duplicates = "cached",
         tokens_per_unit: float = 400.0,
@@ -165,7 +161,6 @@ class LatentMethod(Method):
         self.n_fresh = n_fresh
         self.n_samples = n_samples
         self.temperature = temperature
-        self.common_draws = common_draws
         self.fitness = fitness
         self.duplicates = duplicates
         self.tokens_per_unit = tokens_per_unit

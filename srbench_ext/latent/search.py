@@ -18,7 +18,7 @@ from srbench_ext.latent.optimisers import (
     prior_shape,
 )
 from srbench_ext.latent.scoring import Duplicates, Fitness, Scorer
-from srbench_ext.latent.space import HoldsDraws, LatentSpace, Start, localise
+from srbench_ext.latent.space import LatentSpace, Start, localise
 from srbench_ext.latent.wolves import GreyWolves
 from srbench_ext.method import SearchRun
 from srbench_ext.search import Archive, Entry
@@ -53,7 +53,6 @@ class Settings:
     n_fresh: int
     n_samples: int
     temperature: float
-    common_draws: bool
     fitness: Fitness
     duplicates: Duplicates
     tokens_per_unit: float
@@ -107,8 +106,6 @@ class LatentSearch:
         """Yield every better formula, until :attr:`finished`."""
         direct = self.settings.optimiser == "none"
         while not self.finished:
-            if self.settings.common_draws and isinstance(self.space, HoldsDraws):
-                self.space.hold_draws(self.settings.n_samples)
             start = self._localise()
             yield from self._try(start.points[:1], "direct", remember=False)
             first = start.points[: start.n_direct] if direct else start.points

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Formula", "HasSpace", "HoldsDraws", "LatentSpace", "Start", "TableEncoder", "localise"]
+__all__ = ["Formula", "HasSpace", "LatentSpace", "Start", "TableEncoder", "localise"]
 
 FloatArray = NDArray[np.float64]
 Formula = tuple[str | float, ...]
@@ -62,14 +62,6 @@ class LatentSpace(TableEncoder, Protocol):
         deadline : float, optional
             A ``time.monotonic()`` after which unfinished formulas are left out: a point may have none.
         """
-
-
-@runtime_checkable
-class HoldsDraws(Protocol):
-    """A space whose samples of a point can be made a function of the point."""
-
-    def hold_draws(self, n_samples: int) -> None:
-        """Draw the random numbers of up to so many samples a point, for all points from now on."""
 
 
 @runtime_checkable

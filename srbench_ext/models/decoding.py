@@ -237,7 +237,6 @@ def sample(
     temperature: float = 1.0,
     top_p: float = 1.0,
     deadline: float | None = None,
-    uniforms: FloatArray | None = None,
 ) -> list[Decoded]:
     """Draw samples and return the distinct ones.
 
@@ -258,9 +257,6 @@ def sample(
         Nucleus: only the most likely tokens that together reach this probability.
     deadline : float, optional
         A ``time.monotonic()`` after which unfinished sequences are dropped.
-    uniforms : ndarray of shape (n_samples, T), optional
-        Numbers on [0, 1) that draw the tokens of each prompt's samples in place of ``rng``: equal memories
-        then give equal samples, and near ones mostly. After T tokens they are used from the first on again.
 
     Returns
     -------
@@ -268,7 +264,6 @@ def sample(
         In order of finishing: short ones first.
     """
     finished: list[Decoded] = []
-    steady = None if uniforms is None else _SteadyDraws(uniforms, len(prompts))
     frontier = _Frontier(model, memory, prompts, grammar)
     counts = np.full(len(prompts), n_samples, np.int64)
     state = np.tile(np.array([1, 0, 0, 0], np.int64), (len(prompts), 1))
@@ -281,7 +276,7 @@ def sample(
         if top_p < 1.0:
             p = _nucleus(p, top_p)
             p /= p.sum(axis=1, keepdims=True)
-        drawn = rng.multinomial(counts, p) if steady is None else steady.draw(p)
+        drawn = rng.multinomial(counts, p)
         parents, tokens = np.nonzero(drawn)
         counts = drawn[parents, tokens]
         score = score[parents] + log_p[parents, tokens]
@@ -294,46 +289,10 @@ def sample(
         going = np.flatnonzero(~done)
         if not len(going):
             break
-        if steady is not None:
-            steady.follow(parents[going], tokens[going])
         counts, score, state = counts[going], score[going], state[going]
         written = [written[i] for i in going]
         frontier.extend(parents[going], tokens[going])
     return finished
-
-
-class _SteadyDraws:
-    """Samples that draw their tokens with given numbers, whatever else is in the batch.
-
-    Parameters
-    ----------
-    uniforms : ndarray of shape (n_samples, T)
-    n_rows : int
-        Prompts, each with all samples.
-    """
-
-    def __init__(self, uniforms: FloatArray, n_rows: int) -> None:
-        self.uniforms, self.step = uniforms, 0
-        self.sample = np.tile(np.arange(len(uniforms)), n_rows)  # (K,), of every sequence not finished
-        self.row = np.repeat(np.arange(n_rows), len(uniforms))
-        self.token = np.zeros_like(self.row)
-
-    def draw(self, p: FloatArray) -> NDArray[np.int64]:
-        """Return how often each token (R, V) was drawn."""
-        drawn = np.zeros(p.shape, np.int64)
-        numbers = self.uniforms[self.sample, self.step % self.uniforms.shape[1]]
-        reached = p.cumsum(axis=1)[self.row]
-        self.token = (numbers[:, None] * reached[:, -1:] >= reached).sum(axis=1)
-        np.add.at(drawn, (self.row, self.token), 1)
-        self.step += 1
-        return drawn
-
-    def follow(self, parents: NDArray[np.int64], tokens: NDArray[np.int64]) -> None:
-        """Go on with the sequences that ended in these tokens of these rows; they become the new rows."""
-        places = {pair: i for i, pair in enumerate(zip(parents.tolist(), tokens.tolist(), strict=True))}
-        pairs = zip(self.row.tolist(), self.token.tolist(), strict=True)
-        rows = np.array([places.get(pair, -1) for pair in pairs], np.int64)
-        self.sample, self.row = self.sample[rows >= 0], rows[rows >= 0]
 
 
 @torch.no_grad()

@@ -141,16 +141,11 @@ class NetworkSpace:
         self.net, self.n_variables, self.rng = net, n_variables, rng
         self.grammar = Grammar(net.vocabulary, "<skeleton>", n_variables, max_tokens, max_constants)
         self.prompt = [net.vocabulary.ids["<skeleton>"]]
-        self._uniforms: FloatArray | None = None
 
     @property
     def dimension(self) -> int:
         """Dimensions L of the space."""
         return self.net.dimension
-
-    def hold_draws(self, n_samples: int) -> None:
-        """Draw the numbers that choose the tokens of up to so many samples, for all points from now on."""
-        self._uniforms = self.rng.random((n_samples, self.grammar.longest))
 
     @property
     def scale(self) -> FloatArray:
@@ -189,7 +184,6 @@ class NetworkSpace:
         if not len(z):
             return []
         memory = self.net.memory_of(torch.from_numpy(z.astype(np.float32)))
-        held = None if self._uniforms is None or temperature == 0 else self._uniforms[:n_samples]
         for decoded in sample(
             self.net,
             memory,
@@ -199,7 +193,6 @@ class NetworkSpace:
             self.rng,
             temperature=max(temperature, 1e-6),
             deadline=deadline,
-            uniforms=held,
         ):
             found[decoded.row].append((-decoded.count, decoded.tokens))
         return [[tokens for _, tokens in sorted(row)] for row in found]

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from srbench_ext.latent import HoldsDraws, LatentSpace, TableEncoder
+from srbench_ext.latent import LatentSpace, TableEncoder
 from srbench_ext.latent.search import LatentSearch, Settings
 from srbench_ext.method import SearchRun
 from srbench_ext.search import Archive
@@ -27,7 +27,6 @@ SETTINGS = Settings(
     n_fresh=0,
     n_samples=1,
     temperature=1.0,
-    common_draws=True,
     fitness="log",
     duplicates="cached",
     tokens_per_unit=400.0,
@@ -90,22 +89,6 @@ def test_the_search_goes_on_from_a_better_fresh_bag(monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(centres[-1], better[0])
 
 
-def test_draws_are_held_from_start_to_start() -> None:
-    class Holding(ToySpace):
-        held = 0
-
-        def hold_draws(self, n_samples: int) -> None:
-            assert n_samples == 1
-            self.held += 1
-
-    for common in (True, False):
-        search, run = searched(patience=1, max_generations=12, common_draws=common)
-        search.space = Holding()
-        list(search.generations())
-        assert run.counts["starts"] > 1
-        assert search.space.held == (run.counts["starts"] if common else 0)
-
-
 @pytest.mark.parametrize("optimiser", ["separable-cma", "cma", "grey-wolf", "official-es", "random"])
 def test_the_number_of_decodes_is_kept(optimiser: str) -> None:
     search, run = searched(optimiser=optimiser, max_decodes=30, max_generations=None)
@@ -137,6 +120,5 @@ def test_cooled_wolves_start_again() -> None:
 
 def test_a_toy_space_is_a_latent_space() -> None:
     assert isinstance(ToySpace(), LatentSpace)
-    assert not isinstance(ToySpace(), HoldsDraws)
     assert isinstance(ToySpace(), TableEncoder)
     assert not isinstance(object(), TableEncoder)

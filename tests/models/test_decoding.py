@@ -29,7 +29,6 @@ def draw(
     around: tuple[str, ...] = (),
     temperature: float = 1.0,
     top_p: float = 1.0,
-    uniforms: NDArray[np.float64] | None = None,
 ) -> list[Decoded]:
     grammar = Grammar(model.vocabulary, mode, n_variables, max_tokens, max_constants)
     prompt = model.vocabulary.encode([mode, *around])
@@ -43,7 +42,6 @@ def draw(
         rng,
         temperature=temperature,
         top_p=top_p,
-        uniforms=uniforms,
     )
 
 
@@ -275,30 +273,3 @@ def test_rows_that_share_a_memory_decode_as_if_each_had_its_own(model: Foundatio
     sharing = torch.tensor([[True, True], [True, False]])
     shared, _ = model.decode(ids + 1, model.memory_keys(memory), past, sharing)
     torch.testing.assert_close(shared, own)
-
-
-def test_given_numbers_make_samples_a_function_of_the_memory(model: Foundation) -> None:
-    uniforms = np.random.default_rng(5).random((6, 8))
-    first = draw(model, n_samples=6, rows=3, seed=1, uniforms=uniforms)
-    second = draw(model, n_samples=6, rows=3, seed=2, uniforms=uniforms)
-    assert first == second
-    assert [sum(d.count for d in first if d.row == row) for row in range(3)] == [6, 6, 6]
-    alone = draw(model, n_samples=6, rows=1, uniforms=uniforms)
-    assert {d.tokens for d in alone} == {d.tokens for d in first if d.row == 0}
-
-
-def test_given_numbers_draw_from_the_distribution(model: Foundation) -> None:
-    grammar = Grammar(model.vocabulary, "<skeleton>", 2, 3, 0)
-    wanted = exact(model, grammar, model.vocabulary.encode(["<skeleton>"]), masked=True)
-    uniforms = np.random.default_rng(7).random((4000, 3))
-    found = draw(model, max_tokens=3, max_constants=0, rows=1, n_samples=4000, uniforms=uniforms)
-    assert sum(decoded.count for decoded in found) == 4000
-    for decoded in found:
-        share = np.exp(wanted[decoded.tokens])
-        assert abs(decoded.count / 4000 - share) < 4.5 * np.sqrt(share / 4000) + 1e-3
-
-
-def test_numbers_are_used_again_when_they_run_out(model: Foundation) -> None:
-    found = draw(model, n_samples=5, rows=1, uniforms=np.full((5, 1), 0.5))
-    assert sum(d.count for d in found) == 5
-    assert len(found) == 1
