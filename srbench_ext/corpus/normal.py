@@ -96,7 +96,7 @@ def normalise(node: Node) -> Node:
         than the sign of a sum that starts with a negative term.
     """
     if type(node) is not tuple:
-        return node
+        return math.nan if node != node else node
     head = node[0]
     if head in _SUMS:
         return _build_sum(*terms_of(node, positive=True))
@@ -311,7 +311,7 @@ def _build_product(powers: dict[Node, int]) -> Node:
             scale *= _raised(float(base), power)
         above = [factor for factor in above if not _is_power_of(factor, integers)]
         below = [factor for factor in below if not _is_power_of(factor, integers)]
-        above.append(scale)
+        above.append(scale if scale == scale else math.nan)  # the one NaN that equals itself in a tuple
     above, below = _ordered(above), _ordered(below)
     if not above and not below:
         return ("neg", "1") if negative else "1"

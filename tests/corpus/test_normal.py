@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -194,3 +195,14 @@ def test_sum_within_a_sum_and_a_multiple_alone_are_written_as_everywhere(
 def test_order_of_factors_that_differ_in_constants_stays() -> None:
     node = ("mul", ("add", "x0", 1.5), ("mul", ("add", "x0", 2.5), ("add", "x0", 0.5)))
     assert [token for token in flatten(normalise(node)) if isinstance(token, float)] == [1.5, 2.5, 0.5]
+
+
+def test_a_constant_without_a_value_comes_to_an_end() -> None:
+    overflow = ("pow2", ("pow2", ("exp", ("pow2", ("mul", ("div", "x1", math.nan), 1.2345)))))
+    for node in (
+        ("sub", ("mul", ("exp", ("mul", overflow, 1.2345)), 1.2345), "pi"),
+        ("pow3", ("pow3", ("mul", float("nan"), "x0"))),
+        ("add", ("mul", math.inf, "x0"), ("neg", ("mul", math.inf, "x0"))),
+    ):
+        once = normalise(node)
+        assert flatten(normalise(once)) == flatten(once)
