@@ -45,7 +45,8 @@ def main(
     """
     if minutes is None and examples is None:
         minutes = 60.0
-    foundation, foundation_card = load_foundation(FOUNDATION_WEIGHTS if start is None else start)
+    path = FOUNDATION_WEIGHTS if start is None else start
+    foundation, foundation_card = load_foundation(path)
     sizes = RepairConfig(**asdict(foundation.config))
     _check_checkpoint(out, foundation_card["sha256"], resume)
     card = train_release(
@@ -56,7 +57,7 @@ def main(
         minutes=minutes,
         examples=examples,
         resume=resume,
-        taken_over=("foundation", foundation_card),
+        taken_over=(path.stem, foundation_card),
         config=config,
     )
     stored = Repairer(sizes, foundation).state_dict()
