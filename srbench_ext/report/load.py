@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 
 from srbench_ext.errors import DataError, RecordError, UnknownNameError
 from srbench_ext.record import Record
-from srbench_ext.registry import track_of
+from srbench_ext.registry import describe, track_of
 from srbench_ext.report.index import read_records, read_rows
 from srbench_ext.report.rows import RAW_COLUMNS
 
@@ -116,7 +116,8 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
     Returns
     -------
     pandas.Series
-        One label a run, as ``name (setting=value, weights 01234567)``.
+        One label a run, as ``name (setting=value, weights 01234567)``; settings that all variants share are
+        left out, and those of a preset are written ``name@preset``.
     """
     keys = runs[_VARIANT].fillna({"weights_sha256": ""})
     by_method: dict[str, set[_Variant]] = {}
@@ -129,12 +130,35 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
 
 def _label(variant: _Variant, variants: set[_Variant]) -> str:
     method, version, parameters, weights = variant
-    parts = []
+    name, parts = method, []
     if len({other[1] for other in variants}) > 1:
         parts.append(f"version {version}")
     if len({other[2] for other in variants}) > 1:
-        settings = json.loads(parameters)
-        parts.append(", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults")
+        settings = _telling(parameters, {other[2] for other in variants})
+        preset = _preset(method, settings)
+        if preset:
+            name = f"{method}@{preset}"
+        else:
+            parts.append(", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults")
     if len({other[3] for other in variants}) > 1:
         parts.append(f"weights {weights[:8] or 'none'}")
-    return f"{method} ({', '.join(parts)})" if parts else method
+    return f"{name} ({', '.join(parts)})" if parts else name
+
+
+def _telling(parameters: str, of_all: set[str]) -> dict[str, Any]:
+    """Return the settings that not all variants share."""
+    others = [json.loads(text).items() for text in of_all]
+    return {
+        key: value
+        for key, value in json.loads(parameters).items()
+        if not all((key, value) in items for items in others)
+    }
+
+
+def _preset(method: str, settings: Mapping[str, Any]) -> str:
+    """Return the preset of a method that has exactly these settings, if one has."""
+    try:
+        presets = describe(method).presets
+    except UnknownNameError:
+        return ""  # a method that is not installed here
+    return next((name for name, values in presets.items() if settings and values == settings), "")

@@ -1,8 +1,12 @@
+import json
+
+import pandas as pd
 import pytest
 
 from srbench_ext.errors import DataError, RecordError
 from srbench_ext.record import FrontPoint
 from srbench_ext.report import load_records
+from srbench_ext.report.load import variant_labels
 
 
 def test_a_folder_without_records_is_an_error_that_says_what_to_run(tmp_path):
@@ -69,3 +73,19 @@ def test_the_track_of_a_method_that_is_not_installed_is_unknown(make_record, sav
     runs = load_records(save_records([make_record(method="no-such-method"), make_record(method="linear")]))
     assert list(runs["method"]) == ["linear", "no-such-method"]
     assert runs["track"].isna().tolist() == [False, True]
+
+
+def test_variants_are_named_by_what_tells_them_apart():
+    settings = [
+        {"weights": "release"},
+        {"weights": "release", "decoding": "beam"},
+        {"weights": "release", "repairs": 3},
+    ]
+    runs = pd.DataFrame(
+        [("equate", "3", json.dumps(values), "a") for values in settings],
+        columns=["method", "method_version", "parameters", "weights_sha256"],
+    )
+    assert list(variant_labels(runs)) == ["equate (defaults)", "equate@beam", "equate (repairs=3)"]
+    assert list(variant_labels(runs[:1])) == ["equate"]
+    alone = runs.assign(method="not-installed")
+    assert list(variant_labels(alone))[1] == "not-installed (decoding=beam)"
