@@ -18,7 +18,7 @@ from srbench_ext.latent.optimisers import (
     prior_shape,
 )
 from srbench_ext.latent.scoring import Duplicates, Fitness, Scorer
-from srbench_ext.latent.space import LatentSpace, Start, localise
+from srbench_ext.latent.space import LatentSpace, Start, draw_bags, localise
 from srbench_ext.latent.wolves import GreyWolves
 from srbench_ext.method import SearchRun
 from srbench_ext.search import Archive, Entry
@@ -114,35 +114,27 @@ class LatentSearch:
             if direct:
                 self.generation += 1
                 continue
-            self.idle = 0
-            optimiser: Optimiser | None = self._optimiser(start, scores)
-            while optimiser is not None:
-                optimiser = yield from self._climb(optimiser, start, float(scores.min()))
+            yield from self._climb(self._optimiser(start, scores), start, float(scores.min()))
 
-    def _climb(
-        self, optimiser: Optimiser, start: Start, best: float
-    ) -> Generator[Entry, None, Optimiser | None]:
-        """Go on until the optimiser has converged, patience is out, or a fresh bag's point is better.
+    def _climb(self, optimiser: Optimiser, start: Start, best: float) -> Generator[Entry, None, None]:
+        """Go on until the optimiser has converged or patience is out, from a fresh bag where it is better.
 
-        Returns
-        -------
-        Optimiser or None
-            One that goes on from the better point.
+        ``best`` is the least score of the first population.
         """
         settings = self.settings
         n_fresh = settings.n_fresh if settings.optimiser in MOVABLE else 0
+        self.idle = 0
         while not (self.finished or optimiser.finished or 0 < settings.patience <= self.idle):
             points = optimiser.ask()
             fresh = self._fresh(n_fresh)
             scores = yield from self._try(np.vstack([points, fresh]), "search")
-            optimiser.tell(points, scores[: len(points)])
+            asked, of_fresh = np.split(scores, [len(points)])
+            optimiser.tell(points, asked)
             self.generation += 1
-            best = min(best, float(scores[: len(points)].min()))
-            of_fresh = scores[len(points) :]
-            if len(of_fresh) and of_fresh.min() < best:
-                centre = fresh[int(np.argmin(of_fresh))]
-                return self._around(centre, start.deviation)
-        return None
+            best = min(best, float(asked.min()))
+            if n_fresh and of_fresh.min() < best:
+                best = float(of_fresh.min())
+                optimiser = self._around(fresh[int(np.argmin(of_fresh))], start.deviation)
 
     @property
     def finished(self) -> bool:
@@ -192,12 +184,9 @@ class LatentSearch:
 
     def _fresh(self, count: int) -> FloatArray:
         """Return the prior means (count, L) of new bags."""
-        X, y = self.table
         if not count:
             return np.empty((0, self.space.dimension))
-        size = min(self.settings.bag_size, len(y))
-        bags = [self.run.rng.permutation(len(y))[:size] for _ in range(count)]
-        return self.space.encode([(X[rows], y[rows]) for rows in bags])[0]
+        return self.space.encode(draw_bags(*self.table, self.run.rng, self.settings.bag_size, count))[0]
 
     def _optimiser(self, start: Start, scores: FloatArray) -> Optimiser:
         """Return the optimiser, which starts at the best of the first population or with all of it."""

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Formula", "HasSpace", "LatentSpace", "Start", "TableEncoder", "localise"]
+__all__ = ["Formula", "HasSpace", "LatentSpace", "Start", "TableEncoder", "draw_bags", "localise"]
 
 FloatArray = NDArray[np.float64]
 Formula = tuple[str | float, ...]
@@ -102,6 +102,14 @@ class Start:
     n_direct: int
 
 
+def draw_bags(
+    X: FloatArray, y: FloatArray, rng: np.random.Generator, bag_size: int, count: int
+) -> list[Table]:
+    """Return tables of so many rows of a table, or of all where it has fewer, drawn without replacement."""
+    bags = [rng.permutation(len(y))[:bag_size] for _ in range(count)]
+    return [(X[rows], y[rows]) for rows in bags]
+
+
 def localise(
     space: LatentSpace,
     X: FloatArray,
@@ -132,13 +140,11 @@ def localise(
     unit : bool
         Take one for the deviation in every dimension, as the released code does.
     """
-    size = min(bag_size, len(y))
-    bags = [rng.permutation(len(y))[:size] for _ in range(n_bags + n_noisy)]
-    tables = [(X[rows], y[rows]) for rows in bags]
+    tables = draw_bags(X, y, rng, bag_size, n_bags + n_noisy)
     spread = float(np.std(y))
     for i in range(n_noisy):
         rows, target = tables[n_bags + i]
-        noise = 0.01 * (i / 5 + 1) * spread * rng.standard_normal(size)
+        noise = 0.01 * (i / 5 + 1) * spread * rng.standard_normal(len(target))
         tables[n_bags + i] = rows, target + noise
     means, log_variances = space.encode(tables)
     mean = means[0]
