@@ -11,10 +11,13 @@ from matplotlib.figure import Figure
 
 from srbench_ext.report.anytime import anytime
 from srbench_ext.report.comparisons import RankTest
-from srbench_ext.report.figures import COLOURS, MARKERS
+from srbench_ext.report.figures import add_legend, look_of
 from srbench_ext.report.tables import ResultTable
 
 __all__ = ["anytime_figure", "critical_difference_figure", "noise_figure"]
+
+_LETTER = 0.075
+"""Width of a letter of a name, inches."""
 
 
 def anytime_figure(table: ResultTable) -> Figure:
@@ -33,7 +36,8 @@ def anytime_figure(table: ResultTable) -> Figure:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for index, (method, curve) in enumerate(curves.groupby("method")):
-        style = {"color": COLOURS[index % len(COLOURS)], "drawstyle": "steps-post"}
+        look = look_of(index)
+        style = {"color": look.colour, "linestyle": look.line, "drawstyle": "steps-post"}
         left.plot(curve["seconds"], curve["rate_r2_gt_0.99"], label=str(method), **style)
         right.plot(curve["seconds"], np.maximum(curve["median_r2"], 0.0), **style)
     for axes, label in ((left, "share of runs with R² > 0.99"), (right, "median R²")):
@@ -42,7 +46,7 @@ def anytime_figure(table: ResultTable) -> Figure:
         axes.set_xlabel("seconds")
         axes.set_ylabel(f"{label} (incumbent)")
         axes.grid(alpha=0.25)
-    _legend(figure, left)
+    add_legend(figure, left)
     figure.suptitle(table.title)
     return figure
 
@@ -79,7 +83,7 @@ def noise_figure(tables: Sequence[ResultTable]) -> Figure:
         axes.set_xlabel("target noise")
         axes.set_ylabel(label)
         axes.grid(alpha=0.25)
-    _legend(figure, panels[0])
+    add_legend(figure, panels[0])
     first = tables[0]
     part = f", {first.part} problems" if first.part else ""
     figure.suptitle(f"{first.suite}{part}, protocol {first.protocol}")
@@ -102,7 +106,9 @@ def critical_difference_figure(ranks: RankTest, title: str) -> Figure:
 
     losses = pd.DataFrame(ranks.losses, columns=list(ranks.methods))
     means = pd.Series(ranks.result.mean_ranks, index=list(ranks.methods))
-    figure = Figure(figsize=(8, 0.9 + 0.35 * len(ranks.methods)), layout="constrained")
+    longest = max(len(method) for method in ranks.methods)
+    width = max(8.0, 4.0 + 2 * _LETTER * longest)  # the names stand to the left and right of the axis
+    figure = Figure(figsize=(width, 0.9 + 0.35 * len(ranks.methods)), layout="constrained")
     axes = figure.subplots()
     drawn = scikit_posthocs.critical_difference_diagram(
         means,
@@ -110,7 +116,7 @@ def critical_difference_figure(ranks: RankTest, title: str) -> Figure:
         ax=axes,
         label_fmt_left="{label} ({rank:.2f})  ",
         label_fmt_right="  {label} ({rank:.2f})",
-        color_palette={method: COLOURS[i % len(COLOURS)] for i, method in enumerate(ranks.methods)},
+        color_palette={method: look_of(i).colour for i, method in enumerate(ranks.methods)},
     )
     for bar in drawn["crossbars"]:  # drawn in the order of a set of names, which changes from run to run
         bar[0].set_xdata(np.sort(bar[0].get_xdata()))
@@ -130,19 +136,15 @@ def _draw_noise(
     if known.empty:
         return
     values = known[measure]
+    look = look_of(index)
     below, above = values - known[f"{measure}_low"], known[f"{measure}_high"] - values
     axes.errorbar(
         [positions[noise] for noise in known["noise"]],
         values,
         yerr=np.maximum([below, above], 0.0),
         label=str(known["method"].iloc[0]),
-        color=COLOURS[index % len(COLOURS)],
-        marker=MARKERS[index % len(MARKERS)],
+        color=look.colour,
+        marker=look.marker,
+        linestyle=look.line,
         capsize=3,
     )
-
-
-def _legend(figure: Figure, axes: Axes) -> None:
-    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    if handles:
-        figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize="small")

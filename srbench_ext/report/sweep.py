@@ -135,14 +135,14 @@ def sweep_figure(sweep: Sweep) -> Figure:
     """Draw accuracy against time, a point a value, joined in the order of the values."""
     from matplotlib.figure import Figure
 
-    from srbench_ext.report.figures import COLOURS, MARKERS
+    from srbench_ext.report.figures import look_of
 
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     series = _SERIES[:2] if sweep.parameter == "noise" else _SERIES
     for index, (key, rows) in enumerate(sweep.rows.groupby(series, sort=True)):
         method, suite, *levels = cast("tuple[Any, ...]", key)
-        colour = COLOURS[index % len(COLOURS)]
+        look = look_of(index)
         drawn = rows[np.isfinite(rows["median_seconds"].to_numpy(np.float64))]
         if drawn.empty:
             continue
@@ -153,8 +153,8 @@ def sweep_figure(sweep: Sweep) -> Figure:
             drawn["median_seconds"],
             rate,
             yerr=errors,
-            color=colour,
-            marker=MARKERS[index % len(MARKERS)],
+            color=look.colour,
+            marker=look.marker,
             linewidth=1,
             elinewidth=0.6,
             label=", ".join([method, suite, *(f"noise {level:g}" for level in levels)]),

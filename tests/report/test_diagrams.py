@@ -3,6 +3,7 @@ import pytest
 from srbench_ext.record import FrontPoint, Metrics
 from srbench_ext.report import make_report
 from srbench_ext.report.diagrams import anytime_figure, critical_difference_figure, noise_figure
+from srbench_ext.report.figures import look_of, pareto_figure
 
 
 def curve(*pairs):
@@ -67,3 +68,37 @@ def test_bars_of_the_diagram_run_from_left_to_right_whatever_the_order_of_names(
     assert len(bars) == 1
     assert bars == [sorted(bars[0])]
     assert len(set(bars[0])) > 2
+
+
+def test_twenty_eight_methods_look_different():
+    looks = [look_of(index) for index in range(28)]
+    assert len({(look.colour, look.marker) for look in looks}) == 28
+    assert len({(look.colour, look.line) for look in looks}) == 28
+
+
+@pytest.mark.parametrize("draw", [pareto_figure, anytime_figure])
+def test_the_legend_of_many_methods_fits_into_the_figure(make_record, save_records, draw):
+    records = [make_record(method=f"method-{index:02}", curve=curve((1.0, 1.0))) for index in range(30)]
+    figure = draw(make_report(save_records(records)).tables[0])
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) >= 30
+    assert figure.bbox.padded(1).containsy(legend.get_window_extent().y0)
+
+
+def test_long_names_of_methods_fit_into_the_diagram_of_ranks(make_record, save_records):
+    records = [
+        make_record(
+            method=f"a-method-with-a-long-name-that-is-number-{m:02}",
+            problem=f"p{i}",
+            metrics={"test": Metrics(0.5, 0.1 + m + i / 10, 1.0)},
+        )
+        for m in range(12)
+        for i in range(3)
+    ]
+    (table,) = make_report(save_records(records)).tables
+    figure = critical_difference_figure(table.ranks, table.title)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert axes.get_window_extent().width > figure.bbox.width / 5
+    assert all(text.get_window_extent().x0 > -1 for text in axes.texts)
