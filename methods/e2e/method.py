@@ -23,12 +23,12 @@ from srbench_ext.models.official.places import weights_path
 from srbench_ext.models.pooled import PooledMemory
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.tokens import MAX_VARIABLES
-from srbench_ext.search import Judge
+from srbench_ext.search import TOKEN_WEIGHT, Judge
 
 from .official import OfficialProposals
 from .ranking import Ranking, Refining
 from .rounds import Mode, Proposals, Source
-from .screening import TOKEN_WEIGHT, Schedule, Screening
+from .screening import Schedule, Screening
 from .whitening import Whitening
 
 __all__ = ["E2E"]

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from srbench_ext.method import Candidate
 from srbench_ext.search import (
+    TOKEN_WEIGHT,
     Archive,
     Entry,
     Judge,
+    Sums,
     Tokens,
     linear_fallbacks,
     refined_front,
@@ -28,18 +30,13 @@ from srbench_ext.search.form import with_values
 from srbench_ext.search.variants import permuted, with_coefficients, with_offsets
 
 from .rounds import RESERVE, Mode, Proposed, Source
-from .sums import TermPool
 
-__all__ = ["TOKEN_WEIGHT", "Schedule", "Screening"]
+__all__ = ["Schedule", "Screening"]
 
 FloatArray = NDArray[np.float64]
 
 MAX_TOKENS = 40
 MAX_CONSTANTS = 8
-SUM = "sum"
-TOKEN_WEIGHT = 0.01  # of log10 of the error, as in the archive's order
-_FITTED = 24  # formulas of the archive whose parts join the terms, each time
-_SUM_ROWS = 1000  # at most, that sums are fitted on
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +104,7 @@ class Screening:
         )
         self.choice = random.Random(int(self.run.rng.integers(2**62)))
         self.judge = Judge(self.X, self.y, self.run.deadline, least_weight=TOKEN_WEIGHT)
-        used = self.archive.rows.training[:_SUM_ROWS]
-        self.terms = TermPool(self.X[used], self.y[used])
+        self.sums = Sums(self.archive, self.X, self.y, self.choice)
 
     @property
     def deadline(self) -> float:
@@ -139,39 +135,22 @@ class Screening:
         schedule = self.schedule
         mode = schedule.modes[number % len(schedule.modes)]
         temperature = schedule.temperatures[number % len(schedule.temperatures)]
-        rest = self._rest() if schedule.sums and number % 2 == 1 else None
+        rest = self.sums.rest() if schedule.sums and number % 2 == 1 else None
         if rest is not None:  # what is written for it is a term, not a formula of the table
             for proposed in self.proposals.draw(mode, temperature, rest):
-                self.terms.add(self._tokens(proposed))
+                self.sums.add(self._tokens(proposed))
         else:
             formulas = [self._tokens(proposed) for proposed in self.proposals.draw(mode, temperature)]
             for formula in formulas:
-                self.terms.add(formula)
+                self.sums.add(formula)
             yield from self._submit(self._with_variants(formulas), mode)
             if schedule.infills:
                 parents = [member.prefix for member in self.archive.parents(self.choice, schedule.infills)]
                 infilled = self.proposals.infill(parents, self.choice, temperature)
                 yield from self._submit(map(self._started, infilled), "infill")
         if schedule.sums and not self.archive.exact:
-            yield from self._add_up()
-
-    def _add_up(self) -> Iterator[Candidate]:
-        """Submit sums of what was written, the best formulas of the archive with their constants among it."""
-        for member in self.archive.parents(self.choice, _FITTED):
-            self.terms.add(member.tokens)
-        sums = self.terms.sums(self.deadline)
-        fresh = self.archive.submit(sums, SUM, bounded=False, deadline=self.deadline)
-        for entry in self.archive.on_front(fresh):
-            yield self._candidate(entry)
-
-    def _rest(self) -> FloatArray | None:
-        """Return what the best sum leaves of y, where it leaves less than any other formula."""
-        best = min(self.archive.front(), key=lambda entry: entry.nmse_validation, default=None)
-        if best is None or best.origin != SUM:
-            return None
-        with np.errstate(all="ignore"):
-            rest = self.y - best.expression.evaluate(self.X)
-        return rest if np.isfinite(rest).all() and np.ptp(rest) > 0 else None
+            for entry in self.sums.submit(self.deadline):
+                yield self._candidate(entry)
 
     def _submit(self, formulas: Iterable[Tokens], origin: str) -> Iterator[Candidate]:
         fresh = self.archive.submit(formulas, origin, screen=True, deadline=self.deadline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from srbench_ext.models.official.latent_space import OfficialSpace
 from srbench_ext.models.official.places import weights_path
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.tokens import MAX_VARIABLES
-from srbench_ext.search import Archive, refined_front
+from srbench_ext.search import TOKEN_WEIGHT, Archive, Judge, linear_fallbacks, refined_front
 
 __all__ = ["LatentMethod"]
 
@@ -67,6 +67,10 @@ class LatentMethod(Method):
         Sequences decoded from a point; at temperature 0 the most likely tokens, once.
     fitness, duplicates, tokens_per_unit, constants
         See :class:`srbench_ext.latent.scoring.Scorer`.
+    sums : bool
+        Linear formulas come first, and every few generations terms of what was decoded are added up by
+        forward selection; where such a sum is better than any formula decoded, the encoder is shown what it
+        leaves. The choice among the front is then that of :class:`srbench_ext.search.Judge`.
     patience : int
         Generations without a better formula after which the search starts again from fresh bags; 0
         never does.
@@ -137,6 +141,7 @@ class LatentMethod(Method):
         duplicates: Duplicates = "cached",
         tokens_per_unit: float = 400.0,
         constants: bool = True,
+        sums: bool = True,
         patience: int = 8,
         max_generations: int | None = None,
         max_decodes: int | None = None,
@@ -165,6 +170,7 @@ class LatentMethod(Method):
         self.duplicates = duplicates
         self.tokens_per_unit = tokens_per_unit
         self.constants = constants
+        self.sums = sums
         self.patience = patience
         self.max_generations = max_generations
         self.max_decodes = max_decodes
@@ -173,6 +179,11 @@ class LatentMethod(Method):
         self.max_fit_rows = max_fit_rows
         self.weights = weights
         self.unscale = unscale
+
+    @property
+    def choice_rule(self) -> str:  # type: ignore[override]  # it depends on the parameters
+        """Name of the rule of :meth:`choose`."""
+        return "archive-score" if self.sums else "one-se"
 
     @staticmethod
     @abstractmethod
@@ -223,12 +234,31 @@ class LatentMethod(Method):
             else:
                 archive = new_archive()
             deadline = run.deadline - min(0.05 * self.max_seconds, 3.0) - 0.1
+            judge = Judge(X, y, run.deadline, least_weight=TOKEN_WEIGHT)
+            if self.sums:
+                self._judge = judge
+                yield from self._fallbacks(X, y, judge)
             latent = LatentSearch(settings, space, archive, (X, y), run, deadline)
             for entry in latent.generations():
+                judge.validated[entry.expression] = entry.nmse_validation
                 yield Candidate(entry.expression, source=entry.origin)
             latent.conclude()
             with run.phase("refine"):
                 for expression, entry, step in refined_front(
                     archive, X, y, run.rng, deadline=run.deadline - 0.05
                 ):
+                    judge.validated[expression] = entry.nmse_validation
                     yield Candidate(expression, source=f"{entry.origin}, {step}")
+
+    def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
+        """Choose by the order of :class:`srbench_ext.search.Judge` where sums are allowed."""
+        judge: Judge | None = self.__dict__.pop("_judge", None)
+        return super().choose(front, X, y, run) if judge is None else front[judge.first(front)[0]]
+
+    @staticmethod
+    def _fallbacks(X: FloatArray, y: FloatArray, judge: Judge) -> Iterator[Candidate]:
+        """Yield linear formulas."""
+        columns = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0]
+        for law, error, name in linear_fallbacks(X, y, columns) if columns else ():
+            judge.fall_back_on(law, error)
+            yield Candidate(law, source=name)

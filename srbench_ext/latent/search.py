@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,10 +19,10 @@ from srbench_ext.latent.optimisers import (
     prior_shape,
 )
 from srbench_ext.latent.scoring import Duplicates, Fitness, Scorer
-from srbench_ext.latent.space import LatentSpace, Start, draw_bags, localise
+from srbench_ext.latent.space import Formula, LatentSpace, Start, draw_bags, localise
 from srbench_ext.latent.wolves import GreyWolves
 from srbench_ext.method import SearchRun
-from srbench_ext.search import Archive, Entry
+from srbench_ext.search import Archive, Entry, Sums
 
 __all__ = ["LatentSearch", "OptimiserName", "Scale", "Settings"]
 
@@ -31,6 +32,10 @@ Scale = Literal["prior", "unit"]
 
 MOVABLE: tuple[OptimiserName, ...] = ("separable-cma", "cma", "random")
 """Those that go on from one point, wherever it comes from; the others keep a population of their own."""
+ADD_UP = 4
+"""Generations between two sums of what was decoded."""
+OWN = ("direct", "localised", "search")
+"""Origins of the formulas that points decoded to."""
 EARLY_R2 = 0.99
 """R² that ends the released search in its first generations, where ``stop_r2`` does not yet."""
 
@@ -57,6 +62,7 @@ class Settings:
     duplicates: Duplicates
     tokens_per_unit: float
     constants: bool
+    sums: bool
     patience: int
     max_generations: int | None
     max_decodes: int | None
@@ -100,10 +106,13 @@ class LatentSearch:
             constants=settings.constants,
         )
         self.generation = self.decoded = self.idle = 0
+        self.sums: Sums | None = None
+        if settings.sums:
+            self.sums = Sums(archive, *table, random.Random(int(run.rng.integers(2**62))))
         self._reported: Entry | None = None
 
     def generations(self) -> Generator[Entry, None, None]:
-        """Yield every better formula, until :attr:`finished`."""
+        """Yield every better formula, and every sum on the front, until :attr:`finished`."""
         direct = self.settings.optimiser == "none"
         while not self.finished:
             start = self._localise()
@@ -111,6 +120,7 @@ class LatentSearch:
             first = start.points[: start.n_direct] if direct else start.points
             scores = yield from self._try(first, "localised", remember=False)
             self.run.count("starts")
+            yield from self._add_up()
             if direct:
                 self.generation += 1
                 continue
@@ -131,6 +141,8 @@ class LatentSearch:
             asked, of_fresh = np.split(scores, [len(points)])
             optimiser.tell(points, asked)
             self.generation += 1
+            if self.generation % ADD_UP == 0:
+                yield from self._add_up()
             best = min(best, float(asked.min()))
             if n_fresh and of_fresh.min() < best:
                 best = float(of_fresh.min())
@@ -182,11 +194,22 @@ class LatentSearch:
             unit=settings.scale == "unit",
         )
 
-    def _fresh(self, count: int) -> FloatArray:
-        """Return the prior means (count, L) of new bags."""
+    def _fresh(self, count: int, y: FloatArray | None = None) -> FloatArray:
+        """Return the prior means (count, L) of new bags, of another target if one is given."""
         if not count:
             return np.empty((0, self.space.dimension))
-        return self.space.encode(draw_bags(*self.table, self.run.rng, self.settings.bag_size, count))[0]
+        X, target = self.table
+        bags = draw_bags(X, target if y is None else y, self.run.rng, self.settings.bag_size, count)
+        return self.space.encode(bags)[0]
+
+    def _add_up(self) -> Generator[Entry, None, None]:
+        """Add up terms of what was decoded, after a look at what the best sum leaves."""
+        if self.sums is None or self.finished:
+            return
+        rest = self.sums.rest()
+        if rest is not None:  # what is decoded for it is a term, not a formula of the table
+            self._decode(self._fresh(self.settings.n_bags, rest))
+        yield from self.sums.submit(self.deadline)
 
     def _optimiser(self, start: Start, scores: FloatArray) -> Optimiser:
         """Return the optimiser, which starts at the best of the first population or with all of it."""
@@ -226,18 +249,26 @@ class LatentSearch:
         self, points: FloatArray, origin: str, *, remember: bool = True
     ) -> Generator[Entry, None, FloatArray]:
         """Decode and score points (P, L), yield the best formula if it is new, return the scores (P,)."""
-        settings = self.settings
         scores = np.full(len(points), np.inf)
+        decoded = self._decode(points)
+        scores[: len(decoded)] = self.scorer.score(decoded, origin, deadline=self.deadline, remember=remember)
+        best = self.archive.best(OWN)
+        self.idle += 1
+        if best is not None and best is not self._reported:
+            self._reported, self.idle = best, 0
+            yield best
+        return scores
+
+    def _decode(self, points: FloatArray) -> Sequence[Sequence[Formula]]:
+        """Return the formulas of points (P, L), of fewer where the budget of decodes ends."""
+        settings = self.settings
         if settings.max_decodes is not None:
             points = points[: max(0, settings.max_decodes - self.decoded)]
         decoded = self.space.decode(
             points, n_samples=settings.n_samples, temperature=settings.temperature, deadline=self.deadline
         )
         self.decoded += len(points)
-        scores[: len(points)] = self.scorer.score(decoded, origin, deadline=self.deadline, remember=remember)
-        best = self.archive.best()
-        self.idle += 1
-        if best is not None and best is not self._reported:
-            self._reported, self.idle = best, 0
-            yield best
-        return scores
+        if self.sums is not None:
+            for formula in (each for row in decoded for each in row):
+                self.sums.add(formula)
+        return decoded

@@ -8,7 +8,7 @@ from srbench_ext.search.fallbacks import linear_fallbacks
 from srbench_ext.search.form import Tokens, expression_of, normal_form, tokens_of
 from srbench_ext.search.front import ParetoFront
 from srbench_ext.search.island import Island, closed_forms, related
-from srbench_ext.search.judging import Judge, Rank, token_weight
+from srbench_ext.search.judging import TOKEN_WEIGHT, Judge, Rank, token_weight
 from srbench_ext.search.library import Library, library_of
 from srbench_ext.search.linear import linear_formula, weighted_sum
 from srbench_ext.search.reduction import Reduction, reduce_table
@@ -17,9 +17,11 @@ from srbench_ext.search.relations import Relation, loosened, sparse_relations
 from srbench_ext.search.rows import RowSets, split_for_search
 from srbench_ext.search.stepwise import stepwise_sums, sums_of
 from srbench_ext.search.subtrees import SubtreeSource
+from srbench_ext.search.sums import Sums
 
 __all__ = [
     "EXACT",
+    "TOKEN_WEIGHT",
     "Archive",
     "Breeder",
     "Entry",
@@ -33,6 +35,7 @@ __all__ = [
     "Relation",
     "RowSets",
     "SubtreeSource",
+    "Sums",
     "Tokens",
     "closed_forms",
     "cross_validated",

@@ -14,7 +14,10 @@ from srbench_ext.expression import Expression
 from srbench_ext.search.archive import EXACT
 from srbench_ext.search.crossing import cross_validated
 
-__all__ = ["Judge", "Rank", "token_weight"]
+__all__ = ["TOKEN_WEIGHT", "Judge", "Rank", "token_weight"]
+
+TOKEN_WEIGHT = 0.01
+"""Price of a token in the archive's order: the least where formulas can grow without end."""
 
 FloatArray = npt.NDArray[np.float64]
 Rank = tuple[bool, float, int]

@@ -31,6 +31,7 @@ SETTINGS = Settings(
     duplicates="cached",
     tokens_per_unit=400.0,
     constants=False,
+    sums=False,
     patience=15,
     max_generations=3,
     max_decodes=None,
@@ -122,3 +123,37 @@ def test_a_toy_space_is_a_latent_space() -> None:
     assert isinstance(ToySpace(), LatentSpace)
     assert isinstance(ToySpace(), TableEncoder)
     assert not isinstance(object(), TableEncoder)
+
+
+def test_sums_of_what_was_decoded_join_the_archive() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1.0, 3.0, (200, 2))
+    y = 2.0 * X[:, 0] * X[:, 1] + 3.0 * np.sin(X[:, 0]) - np.exp(X[:, 1])  # each is decoded, no sum of them
+    best = {}
+    for sums in (False, True):
+        run = SearchRun(np.random.default_rng(4), ("x0", "x1"), 60.0)
+        archive = Archive(X, y, run.rng, max_fit_rows=100)
+        settings = dataclasses.replace(SETTINGS, sums=sums, n_samples=6, max_generations=4)
+        search = LatentSearch(settings, ToySpace(), archive, (X, y), run, run.deadline)
+        yielded = list(search.generations())
+        best[sums] = archive.best()
+        assert ("sum" in {entry.origin for entry in yielded}) == sums
+        assert search.decoded == search.space.decoded
+    assert best[False].nmse_validation > 1e-3
+    assert best[True].exact
+    assert best[True].origin == "sum"
+
+
+def test_the_encoder_is_shown_what_a_sum_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, _ = searched(sums=True, max_generations=None)
+    rest = np.linspace(-50.0, -40.0, len(search.table[1]))
+    monkeypatch.setattr(search.sums, "rest", lambda: rest)
+    seen = []
+    encode = search.space.encode
+    monkeypatch.setattr(search.space, "encode", lambda tables: seen.extend(tables) or encode(tables))
+    before = search.archive.n_evaluated
+    monkeypatch.setattr(search.sums, "submit", lambda deadline: [])
+    assert list(search._add_up()) == []
+    assert len(seen) == search.decoded == SETTINGS.n_bags
+    assert all(set(y) <= set(rest) for _, y in seen)
+    assert search.archive.n_evaluated == before  # it is no formula of the table

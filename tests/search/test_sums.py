@@ -5,9 +5,9 @@ import time
 import numpy as np
 
 from srbench_ext.expression import parse_infix
-from srbench_ext.methods.e2e.sums import TermPool
 from srbench_ext.registry import create
 from srbench_ext.search import expression_of, tokens_of
+from srbench_ext.search.sums import TermPool
 
 
 def table(n_rows=300):

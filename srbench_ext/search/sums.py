@@ -1,12 +1,13 @@
-"""Sums of terms that the network wrote: for tables that no short formula explains.
+"""Sums of terms that a network wrote: for tables that no short formula explains.
 
-The network writes formulas of a few terms; a table of measurements wants more. What it wrote, and every part
+A network writes formulas of a few terms; a table of measurements wants more. What it wrote, and every part
 of that, is a library of terms, and those that it wrote most often are the likeliest. Forward selection adds
 up what the table asks for, and the network is then shown what the sum leaves.
 """
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srbench_ext.expression.core import subtree_end
-from srbench_ext.search import Library, Tokens, expression_of, library_of, sums_of
-from srbench_ext.search.form import skeleton_of
+from srbench_ext.search.archive import Archive, Entry
+from srbench_ext.search.form import Tokens, expression_of, skeleton_of, with_values
+from srbench_ext.search.library import Library, library_of
+from srbench_ext.search.stepwise import sums_of
 
-__all__ = ["TermPool"]
+__all__ = ["Sums", "TermPool"]
 
 FloatArray = NDArray[np.float64]
 
@@ -25,6 +28,48 @@ _LONGEST = 12  # tokens of a term
 _MOST = 3000  # terms to choose from
 _ENOUGH = 1e-3  # of the variance: what is left then is not worth terms
 _SUMS = ("add", "sub", "neg")
+_ORIGIN = "sum"
+_ROWS = 1000  # at most, that sums are fitted on
+_FITTED = 24  # formulas of the archive whose parts join the terms, each time
+
+
+class Sums:
+    """Adds up what was written for one table, and says what the best sum leaves of it.
+
+    Parameters
+    ----------
+    archive : Archive
+        Receives the sums; its best formulas, with their fitted constants, give terms too.
+    X, y : ndarray of shape (n, d) and (n,)
+        The table of the archive.
+    choice : random.Random
+        Draws starts of constants, and formulas of the archive.
+    """
+
+    def __init__(self, archive: Archive, X: FloatArray, y: FloatArray, choice: random.Random) -> None:
+        self.archive, self.X, self.y, self.choice = archive, X, y, choice
+        used = archive.rows.training[:_ROWS]
+        self.terms = TermPool(X[used], y[used])
+
+    def add(self, formula: Tokens) -> None:
+        """Count the terms of a formula; a ``C`` gets a value near 1."""
+        self.terms.add(with_values(formula, lambda: self.choice.lognormvariate(0.0, 0.3)))
+
+    def submit(self, deadline: float) -> list[Entry]:
+        """Submit sums of the terms, and return those that are on the archive's front now."""
+        for member in self.archive.parents(self.choice, _FITTED):
+            self.terms.add(member.tokens)
+        sums = self.terms.sums(deadline)
+        return self.archive.on_front(self.archive.submit(sums, _ORIGIN, bounded=False, deadline=deadline))
+
+    def rest(self) -> FloatArray | None:
+        """Return what the best sum leaves of y (n,), where it leaves less than any other formula."""
+        best = min(self.archive.front(), key=lambda entry: entry.nmse_validation, default=None)
+        if best is None or best.origin != _ORIGIN:
+            return None
+        with np.errstate(all="ignore"):
+            rest = self.y - best.expression.evaluate(self.X)
+        return rest if np.isfinite(rest).all() and np.ptp(rest) > 0 else None
 
 
 class TermPool:
