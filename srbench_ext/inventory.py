@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from srbench_ext.corpus import load_mixture
 from srbench_ext.errors import SrbenchError, UnknownNameError, WeightsError
 from srbench_ext.models.official.places import imported_folder
 
@@ -77,7 +78,7 @@ def describe_weights(file: WeightsFile) -> dict[str, Any]:
     dict
         ``name``, ``path``, ``origin``, ``track``, ``parameters``, ``examples``, ``hours``, ``losses`` (of
         validation, by kind), ``bytes``; None where the card says nothing. The track of our own weights
-        follows from the examples: ``controlled`` is exactly one million.
+        follows from the examples and the corpus: ``controlled`` is exactly one million of the shared one.
 
     Raises
     ------
@@ -92,7 +93,8 @@ def describe_weights(file: WeightsFile) -> dict[str, Any]:
             f"The card {path} cannot be read: {error}. Restore it beside its weights."
         ) from error
     examples = card.get("examples")
-    own = "controlled" if examples == _CONTROLLED_EXAMPLES else "release"
+    budget = (examples, card.get("corpus_sha256"))
+    own = "controlled" if budget == (_CONTROLLED_EXAMPLES, load_mixture().sha256) else "release"
     return {
         "name": file.name,
         "path": str(file.path),

@@ -59,8 +59,9 @@ SRBENCH_PREFIX = "srbench:"
 
 _KEYS = {
     "name", "class", "summary", "reference", "requires", "programs", "install", "preload", "neural", "track",
-    "python", "defaults", "presets",
+    "tracks", "python", "defaults", "presets",
 }  # fmt: skip
+_TRACKS = ("controlled", "release", "official", "none")
 _PACKAGE = "srbench_ext.methods"
 _SRBENCH_FILE = "regressor.py"
 _SRBENCH_ADAPTER = "srbench_ext.interop.method_folder"
@@ -90,6 +91,8 @@ class MethodInfo:
         How to get what is missing, when ``pip install`` and the packages' names do not say it.
     preload : bool
         Whether its packages may be loaded before the process forks.
+    tracks : mapping
+        By parameter and value of it, the track of other weights that it chooses.
     folder : Path or None
         Its folder; None for an entry point.
     parameters : mapping
@@ -114,6 +117,7 @@ class MethodInfo:
     programs: tuple[str, ...] = ()
     install: str | None = None
     preload: bool = True
+    tracks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def names() -> list[str]:
@@ -224,7 +228,7 @@ def parameters_of(name: str) -> dict[str, Any]:
 
 
 def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """Return the track of a method; its parameter ``weights`` may name those of another track.
+    """Return the track of a method; its parameters may choose weights of another track.
 
     Parameters
     ----------
@@ -233,7 +237,7 @@ def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) ->
     parameters : mapping
         What differs from the defaults. ``weights`` names the authors' where it is ``official`` or a file
         called ``<source>-official``, as the import of weights calls what it writes; ``release`` and
-        ``<name>-release`` are release weights.
+        ``<name>-release`` are release weights. Other parameters as the method's ``tracks`` say.
 
     Raises
     ------
@@ -242,10 +246,14 @@ def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) ->
     """
     method, _, preset = name.partition("@")
     info = describe(method)
-    weights = {**info.presets.get(preset, {}), **parameters}.get("weights")
+    given = {**info.presets.get(preset, {}), **parameters}
+    weights = given.get("weights")
     stem = Path(weights).stem if isinstance(weights, str) else ""
     named = f"-{stem}".rpartition("-")[2]
-    return named if named in ("official", "release") else info.track
+    if named in ("official", "release"):
+        return named
+    chosen = (tracks.get(str(given.get(key))) for key, tracks in info.tracks.items())
+    return next(filter(None, chosen), info.track)
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
@@ -391,11 +399,11 @@ def _read_toml(path: Path, modified: int) -> MethodInfo:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}. Correct the file.") from error
     check_keys(table, _KEYS, path)
-    track = _value(table, "track", str, path, "none")
-    if track not in ("controlled", "release", "official", "none"):
-        raise ConfigError(
-            f"{path}: 'track' must be controlled, release, official or none. Got {track!r} instead."
-        )
+    track = _track(_value(table, "track", str, path, "none"), "track", path)
+    tracks = _value(table, "tracks", dict, path, {})
+    for key in tracks:
+        for value, other in _value(tracks, key, dict, path).items():
+            _track(other, f"tracks.{key}.{value}", path)
     return MethodInfo(
         name=_value(table, "name", str, path),
         summary=_value(table, "summary", str, path),
@@ -411,7 +419,16 @@ def _read_toml(path: Path, modified: int) -> MethodInfo:
         programs=tuple(_value(table, "programs", list, path, [])),
         install=_value(table, "install", str, path) if "install" in table else None,
         preload=_value(table, "preload", bool, path, True),
+        tracks=tracks,
     )
+
+
+def _track(given: object, key: str, path: Path) -> str:
+    if given not in _TRACKS:
+        raise ConfigError(
+            f"{path}: '{key}' must be {', '.join(_TRACKS[:-1])} or {_TRACKS[-1]}. Got {given!r} instead."
+        )
+    return str(given)
 
 
 def _interpreter(table: Mapping[str, Any], path: Path) -> str | None:

@@ -61,6 +61,11 @@ def test_exactly_a_million_examples_are_the_controlled_track(
     assert describe_weights(copied)["track"] == track
 
 
+def test_a_million_examples_of_another_corpus_are_release_weights(copied: WeightsFile) -> None:
+    change_card(copied, examples=1_000_000, corpus_sha256="0")
+    assert describe_weights(copied)["track"] == "release"
+
+
 def test_every_misfit_is_named(copied: WeightsFile) -> None:
     state = load_file(copied.path)
     state["more"] = state.pop("bias").astype("float32")

@@ -113,12 +113,23 @@ def test_defaults_and_presets_come_from_the_description(plugin):
         (TOML.replace('"mine"', "3"), "'name' must be a str"),
         (TOML.replace("summary", "reference"), "'summary' must be a str. Got nothing"),
         (TOML + 'track = "fast"\n', "controlled, release, official or none"),
+        (TOML + '[tracks.depth]\n9 = "fast"\n', "'tracks.depth.9' must be controlled"),
+        (TOML + '[tracks]\ndepth = "release"\n', "'depth' must be a dict"),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(plugin, toml, message):
     plugin(toml)
     with pytest.raises(ConfigError, match=message):
         registry.names()
+
+
+def test_a_parameter_may_choose_weights_of_another_track(plugin):
+    toml = TOML + 'track = "release"\n[tracks.depth]\n9 = "controlled"\n[presets.deep]\ndepth = 9\n'
+    plugin(toml)
+    assert registry.track_of("mine") == "release"
+    assert registry.track_of("mine@deep") == registry.track_of("mine", {"depth": 9}) == "controlled"
+    assert registry.track_of("mine@deep", {"depth": 8}) == "release"
+    assert registry.track_of("mine@deep", {"weights": "official"}) == "official"
 
 
 def test_two_methods_of_one_name_are_named(plugin):
