@@ -237,7 +237,8 @@ def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) ->
     parameters : mapping
         What differs from the defaults. ``weights`` names the authors' where it is ``official`` or a file
         called ``<source>-official``, as the import of weights calls what it writes; ``release`` and
-        ``<name>-release`` are release weights. Other parameters as the method's ``tracks`` say.
+        ``<name>-release`` are release weights. Where it is
+        not given, other parameters choose as the method's ``tracks`` say.
 
     Raises
     ------
@@ -246,14 +247,14 @@ def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) ->
     """
     method, _, preset = name.partition("@")
     info = describe(method)
-    given = {**info.presets.get(preset, {}), **parameters}
+    given = {**info.parameters, **info.presets.get(preset, {}), **parameters}
     weights = given.get("weights")
     stem = Path(weights).stem if isinstance(weights, str) else ""
     named = f"-{stem}".rpartition("-")[2]
     if named in ("official", "release"):
         return named
     chosen = (tracks.get(str(given.get(key))) for key, tracks in info.tracks.items())
-    return next(filter(None, chosen), info.track)
+    return info.track if weights is not None else next(filter(None, chosen), info.track)
 
 
 def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:

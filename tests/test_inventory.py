@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 from srbench_ext.errors import WeightsError
 from srbench_ext.inventory import WeightsFile, check_weights, describe_weights, weights_files
 from srbench_ext.models.checkpoint import file_sha256
+from srbench_ext.registry import create, describe, track_of
 
 SHIPPED = [file for file in weights_files(Path("/nonexistent")) if file.origin == "shipped"]
 
@@ -28,6 +29,23 @@ def test_shipped_weights_fit_their_card_and_network(file: WeightsFile) -> None:
     described = describe_weights(file)
     assert described["track"] in ("controlled", "release")
     assert described["parameters"] * 2 <= described["bytes"]  # float16
+
+
+def test_the_track_of_a_method_is_that_of_its_weights() -> None:
+    tracks = {}
+    for file in SHIPPED:
+        sha = json.loads(file.path.with_suffix(".json").read_text())["sha256"]
+        tracks[sha] = describe_weights(file)["track"]
+    compared = 0
+    for method in ("e2e", "equate", "gensr", "nesymres"):
+        for name in (method, *(f"{method}@{preset}" for preset in describe(method).presets)):
+            if track_of(name) == "official":
+                continue
+            sha = create(name).weights_sha256
+            if sha in tracks:
+                assert track_of(name) == tracks[sha], name
+                compared += 1
+    assert compared >= 8
 
 
 @pytest.fixture

@@ -130,6 +130,16 @@ def test_a_parameter_may_choose_weights_of_another_track(plugin):
     assert registry.track_of("mine@deep") == registry.track_of("mine", {"depth": 9}) == "controlled"
     assert registry.track_of("mine@deep", {"depth": 8}) == "release"
     assert registry.track_of("mine@deep", {"weights": "official"}) == "official"
+    assert registry.track_of("mine@deep", {"weights": "my.safetensors"}) == "release"
+    plugin(toml + "[defaults]\ndepth = 9\n")
+    assert registry.track_of("mine") == "controlled"
+
+
+def test_tracks_are_told_by_parameters_that_there_are():
+    for name in registry.names():
+        info = registry.describe(name)
+        if info.tracks:
+            assert set(info.tracks) <= set(registry.parameters_of(name))
 
 
 def test_two_methods_of_one_name_are_named(plugin):

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from srbench_ext.expression import Expression
 from srbench_ext.latent.scoring import Duplicates, Fitness
 from srbench_ext.latent.search import LatentSearch, OptimiserName, Scale, Settings
 from srbench_ext.latent.space import LatentSpace
@@ -24,7 +25,7 @@ from srbench_ext.models.official.latent_space import OfficialSpace
 from srbench_ext.models.official.places import weights_path
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.tokens import MAX_VARIABLES
-from srbench_ext.search import TOKEN_WEIGHT, Archive, Judge, linear_fallbacks, refined_front
+from srbench_ext.search import TOKEN_WEIGHT, Archive, Entry, Judge, linear_fallbacks, refined_front
 
 __all__ = ["LatentMethod"]
 
@@ -32,6 +33,8 @@ FloatArray = NDArray[np.float64]
 
 WORDS_A_NUMBER = 3
 """Of the authors' decoder."""
+FOR_CHOICE = 0.3
+"""Share of the time kept for the end that is the choice's, which may cross-validate."""
 
 
 class LatentMethod(Method):
@@ -68,9 +71,11 @@ class LatentMethod(Method):
     fitness, duplicates, tokens_per_unit, constants
         See :class:`srbench_ext.latent.scoring.Scorer`.
     sums : bool
-        Linear formulas come first, and every few generations terms of what was decoded are added up by
-        forward selection; where such a sum is better than any formula decoded, the encoder is shown what it
-        leaves. The choice among the front is then that of :class:`srbench_ext.search.Judge`.
+        Every few generations terms of what was decoded are added up by forward selection; where such a sum
+        is better than any formula decoded, the encoder is shown what it leaves.
+    selection : {"archive", "one-se"}
+        Choose by the order of :class:`srbench_ext.search.Judge`, with linear formulas to fall back on, or by
+        :func:`srbench_ext.method.one_se` among what was decoded.
     patience : int
         Generations without a better formula after which the search starts again from fresh bags; 0
         never does.
@@ -142,6 +147,7 @@ class LatentMethod(Method):
         tokens_per_unit: float = 400.0,
         constants: bool = True,
         sums: bool = True,
+        selection: Literal["archive", "one-se"] = "archive",
         patience: int = 8,
         max_generations: int | None = None,
         max_decodes: int | None = None,
@@ -171,6 +177,7 @@ class LatentMethod(Method):
         self.tokens_per_unit = tokens_per_unit
         self.constants = constants
         self.sums = sums
+        self.selection = selection
         self.patience = patience
         self.max_generations = max_generations
         self.max_decodes = max_decodes
@@ -183,7 +190,7 @@ class LatentMethod(Method):
     @property
     def choice_rule(self) -> str:  # type: ignore[override]  # it depends on the parameters
         """Name of the rule of :meth:`choose`."""
-        return "archive-score" if self.sums else "one-se"
+        return "archive-score" if self.selection == "archive" else "one-se"
 
     @staticmethod
     @abstractmethod
@@ -233,27 +240,32 @@ class LatentMethod(Method):
                 archive = new_archive(max_tokens=MAX_WORDS, max_constants=MAX_WORDS // WORDS_A_NUMBER)
             else:
                 archive = new_archive()
-            deadline = run.deadline - min(0.05 * self.max_seconds, 3.0) - 0.1
-            judge = Judge(X, y, run.deadline, least_weight=TOKEN_WEIGHT)
-            if self.sums:
-                self._judge = judge
+            reserve = min(0.05 * self.max_seconds, 3.0) + 0.1
+            judge = self._judge = Judge(X, y, run.deadline, least_weight=TOKEN_WEIGHT)
+            if self.selection == "archive":
                 yield from self._fallbacks(X, y, judge)
-            latent = LatentSearch(settings, space, archive, (X, y), run, deadline)
+            latent = LatentSearch(settings, space, archive, (X, y), run, run.deadline - reserve)
             for entry in latent.generations():
-                judge.validated[entry.expression] = entry.nmse_validation
-                yield Candidate(entry.expression, source=entry.origin)
+                yield self._candidate(entry.expression, entry, entry.origin)
             latent.conclude()
             with run.phase("refine"):
+                for entry in archive.front():
+                    yield self._candidate(entry.expression, entry, entry.origin)
                 for expression, entry, step in refined_front(
-                    archive, X, y, run.rng, deadline=run.deadline - 0.05
+                    archive, X, y, run.rng, deadline=run.deadline - 0.05 - FOR_CHOICE * reserve
                 ):
-                    judge.validated[expression] = entry.nmse_validation
-                    yield Candidate(expression, source=f"{entry.origin}, {step}")
+                    yield self._candidate(expression, entry, f"{entry.origin}, {step}")
 
     def choose(self, front: Sequence[Candidate], X: FloatArray, y: FloatArray, run: SearchRun) -> Candidate:
-        """Choose by the order of :class:`srbench_ext.search.Judge` where sums are allowed."""
-        judge: Judge | None = self.__dict__.pop("_judge", None)
-        return super().choose(front, X, y, run) if judge is None else front[judge.first(front)[0]]
+        """Choose by the order of :class:`srbench_ext.search.Judge`, or by the shared rule."""
+        judge: Judge | None = self.__dict__.pop("_judge", None)  # none where nothing was searched
+        if judge is None or self.selection == "one-se":
+            return super().choose(front, X, y, run)
+        return front[judge.first(front)[0]]
+
+    def _candidate(self, expression: Expression, entry: Entry, source: str) -> Candidate:
+        self._judge.validated[expression] = entry.nmse_validation
+        return Candidate(expression, source=source)
 
     @staticmethod
     def _fallbacks(X: FloatArray, y: FloatArray, judge: Judge) -> Iterator[Candidate]:

@@ -120,11 +120,14 @@ class LatentSearch:
             first = start.points[: start.n_direct] if direct else start.points
             scores = yield from self._try(first, "localised", remember=False)
             self.run.count("starts")
-            yield from self._add_up()
             if direct:
                 self.generation += 1
+                if self.generation % ADD_UP == 0:
+                    yield from self._add_up()
                 continue
+            yield from self._add_up()
             yield from self._climb(self._optimiser(start, scores), start, float(scores.min()))
+        yield from self._add_up()
 
     def _climb(self, optimiser: Optimiser, start: Start, best: float) -> Generator[Entry, None, None]:
         """Go on until the optimiser has converged or patience is out, from a fresh bag where it is better.
@@ -160,11 +163,12 @@ class LatentSearch:
         )
         if any(limit is not None and reached >= limit for limit, reached in limits):
             return True
-        best = self.scorer.best
-        if settings.stop_r2 is None or best is None:
+        found = (self.scorer.best, None if self.sums is None else self.archive.best())
+        best = [entry for entry in found if entry is not None]
+        if settings.stop_r2 is None or not best:
             return False
         needed = settings.stop_r2 if self.generation >= settings.stop_generation else EARLY_R2
-        return 1.0 - best.nmse_fit > needed
+        return 1.0 - min(entry.nmse_fit for entry in best) > needed
 
     def conclude(self) -> None:
         """Keep the counts of the search, and how good the direct decode was beside the best."""
@@ -204,9 +208,9 @@ class LatentSearch:
 
     def _add_up(self) -> Generator[Entry, None, None]:
         """Add up terms of what was decoded, after a look at what the best sum leaves."""
-        if self.sums is None or self.finished:
+        if self.sums is None or self.archive.exact:
             return
-        rest = self.sums.rest()
+        rest = None if self.finished else self.sums.rest()
         if rest is not None:  # what is decoded for it is a term, not a formula of the table
             self._decode(self._fresh(self.settings.n_bags, rest))
         yield from self.sums.submit(self.deadline)

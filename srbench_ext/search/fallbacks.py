@@ -28,13 +28,17 @@ def linear_fallbacks(
     ----------
     X, y : ndarray of shape (n, d) and (n,)
     columns : list of int
-        Columns that vary, at least one.
+        Columns that vary.
 
     Yields
     ------
     tuple of Expression, float, str
         The error is the leave-one-out mean squared error over the variance of y, in closed form.
     """
+    with np.errstate(all="ignore"):
+        columns = [i for i in columns if 0.0 < X[:, i].std() < np.inf]  # squares may vanish or overflow
+    if not columns:
+        return
     mean, deviation = X[:, columns].mean(axis=0), X[:, columns].std(axis=0)
     size = float(np.abs(y - y.mean()).max()) or 1.0
     U, s, Vt = np.linalg.svd((X[:, columns] - mean) / deviation, full_matrices=False)

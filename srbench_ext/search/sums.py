@@ -63,9 +63,9 @@ class Sums:
         return self.archive.on_front(self.archive.submit(sums, _ORIGIN, bounded=False, deadline=deadline))
 
     def rest(self) -> FloatArray | None:
-        """Return what the best sum leaves of y (n,), where it leaves less than any other formula."""
+        """Return what the best sum leaves of y (n,), where it is the best formula and leaves enough."""
         best = min(self.archive.front(), key=lambda entry: entry.nmse_validation, default=None)
-        if best is None or best.origin != _ORIGIN:
+        if best is None or best.origin != _ORIGIN or best.nmse_validation <= _ENOUGH:
             return None
         with np.errstate(all="ignore"):
             rest = self.y - best.expression.evaluate(self.X)

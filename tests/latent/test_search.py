@@ -157,3 +157,22 @@ def test_the_encoder_is_shown_what_a_sum_leaves(monkeypatch: pytest.MonkeyPatch)
     assert len(seen) == search.decoded == SETTINGS.n_bags
     assert all(set(y) <= set(rest) for _, y in seen)
     assert search.archive.n_evaluated == before  # it is no formula of the table
+
+
+@pytest.mark.parametrize("optimiser", ["none", "random"])
+def test_what_was_decoded_last_is_added_up_too(monkeypatch: pytest.MonkeyPatch, optimiser: str) -> None:
+    search, _ = searched(sums=True, max_generations=3, optimiser=optimiser)
+    submitted = []
+    monkeypatch.setattr(search.sums, "rest", lambda: pytest.fail("nothing can be decoded any more"))
+    monkeypatch.setattr(search.sums, "submit", lambda deadline: submitted.append(search.generation) or [])
+    search.generation = 3
+    assert search.finished
+    list(search.generations())
+    assert submitted == [3]
+
+
+def test_a_sum_may_end_a_search_for_an_accuracy() -> None:
+    search, _ = searched(sums=True, stop_r2=0.9, max_generations=None)
+    assert not search.finished
+    search.archive.submit([LAW], "sum")
+    assert search.finished

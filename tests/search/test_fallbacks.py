@@ -25,3 +25,12 @@ def test_the_ridge_formula_is_defined_with_more_columns_than_rows():
     for law, error, _ in linear_fallbacks(X, y, list(range(10))):
         assert np.isfinite(law.evaluate(X)).all()
         assert error > 0
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e170])
+def test_columns_whose_squares_are_no_numbers_are_left_out(size):
+    X = np.random.default_rng(0).uniform(1.0, 2.0, (20, 2))
+    y = X[:, 0] + X[:, 1]
+    assert list(linear_fallbacks(size * X, y, [0, 1])) == []
+    laws = [law for law, _, _ in linear_fallbacks(X * [1.0, size], y, [0, 1])]
+    assert [law.variables for law in laws] == [(0,), (0,)]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import random
 import time
 
 import numpy as np
+import pytest
 
 from srbench_ext.expression import parse_infix
 from srbench_ext.registry import create
-from srbench_ext.search import expression_of, tokens_of
+from srbench_ext.search import Archive, Sums, expression_of, tokens_of
 from srbench_ext.search.sums import TermPool
 
 
@@ -52,6 +54,26 @@ def test_constants_and_long_parts_are_no_terms():
     tokens = pool(f"2.5*x3 + {long}")._library().tokens
     assert all(len(each) <= 12 for each in tokens)
     assert not any(all(not str(t).startswith("x") for t in each) for each in tokens)
+
+
+def best_sum(noise):
+    X, y = table(400)
+    y = y + noise * np.random.default_rng(3).normal(size=400)
+    archive = Archive(X, y, np.random.default_rng(1))
+    added = Sums(archive, X, y, random.Random(0))
+    for formula in ("x0*x1 + sin(x2)", "sqrt(log(x2) - x1)", "exp(x3**2)"):
+        added.add(tokens_of(parse_infix(formula)))
+    return added, added.submit(time.monotonic() + 60.0), y
+
+
+def test_what_the_best_sum_leaves_is_shown_where_it_is_worth_terms():
+    added, on_front, y = best_sum(0.5)
+    assert on_front[-1].origin == "sum"
+    rest = added.rest()
+    assert rest.shape == y.shape
+    assert np.var(rest) == pytest.approx(0.25, rel=0.3)
+    exact, _, _ = best_sum(0.0)
+    assert exact.rest() is None
 
 
 def test_a_sum_of_many_terms_is_found_where_no_formula_of_the_network_has_all():
