@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from srbench_ext.corpus import Example
+from srbench_ext.corpus import Corpus, Example, benchmark_audit, load_mixture
 from srbench_ext.errors import ConfigError, InputError, UnknownNameError, WeightsError
 from srbench_ext.methods.nesymres import train
 from srbench_ext.methods.nesymres.bits import authors_bits, decimal_exponents, half_bits, table_bits
+from srbench_ext.methods.nesymres.method import WEIGHTS
 from srbench_ext.methods.nesymres.model import (
     NeSymReSNet,
     NetConfig,
@@ -21,7 +22,7 @@ from srbench_ext.methods.nesymres.model import (
 )
 from srbench_ext.methods.nesymres.units import in_units
 from srbench_ext.methods.nesymres.vocabulary import AuthorsVocabulary
-from srbench_ext.models.batches import BatchPlan
+from srbench_ext.models.batches import BatchPlan, Pools
 from srbench_ext.models.checkpoint import load_weights
 from srbench_ext.models.decoding import Grammar, beam_search
 from srbench_ext.models.foundation import Foundation, FoundationConfig
@@ -313,6 +314,20 @@ def test_a_product_is_found_exactly_in_any_units(variant):
     X_new, y_new = product(seed=1)
     np.testing.assert_allclose(method.predict(X_new * np.array([1e6, 1e-5])), y_new * 1e7, rtol=1e-6)
     assert method.result_.notes["powers_of_ten"] == [6, -5]
+
+
+@pytest.mark.parametrize("variant", ["nesymres", "nesymres-10"])
+def test_the_weights_that_ship_read_their_table(variant):
+    model, _ = load_weights(WEIGHTS / f"{variant}.safetensors", build)
+    corpus = Corpus(load_mixture(train.CORPORA[variant]), benchmark_audit())
+    plan = dataclasses.replace(train.CONFIG.plan, batch_size=64, batches_per_pool=2, many_share=0.0)
+    pool = Pools(corpus, plan, model.encoder(), 990_005, 0).pool(0)
+    with torch.no_grad():
+        losses = sum(
+            model.eval().loss(TensorBatch.of(batch, torch.device("cpu")), 0)[1] for batch in pool.batches
+        )
+    own, of_others = losses[:2, 0] / losses[:2, 1]
+    assert of_others > own + 0.2
 
 
 def test_three_columns_are_kept_of_more():
