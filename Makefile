@@ -20,7 +20,8 @@ START    ?=
 BIN   := .venv/bin
 CLI   := $(BIN)/srbench-ext
 STAMP := .venv/.installed
-RUNS  := $(patsubst %/records,%,$(wildcard results/*/records))
+# Sweeps have tables of their own: make sweep, with what lies there, makes them again.
+RUNS  := $(filter-out results/sweep-%,$(patsubst %/records,%,$(wildcard results/*/records)))
 STUDIES := $(patsubst %/outcomes.csv,%,$(wildcard results/*/outcomes.csv))
 
 .DEFAULT_GOAL := help
