@@ -117,7 +117,7 @@ def variant_labels(runs: pd.DataFrame) -> pd.Series:
     -------
     pandas.Series
         One label a run, as ``name (setting=value, weights 01234567)``; settings that all variants share are
-        left out, and those of a preset are written ``name@preset``.
+        left out, and those of a preset are written ``name@preset``, also where they are all there are.
     """
     keys = runs[_VARIANT].fillna({"weights_sha256": ""})
     by_method: dict[str, set[_Variant]] = {}
@@ -140,6 +140,8 @@ def _label(variant: _Variant, variants: set[_Variant]) -> str:
             name = f"{method}@{preset}"
         else:
             parts.append(", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults")
+    elif preset := _preset(method, json.loads(parameters)):
+        name = f"{method}@{preset}"
     if len({other[3] for other in variants}) > 1:
         parts.append(f"weights {weights[:8] or 'none'}")
     return f"{name} ({', '.join(parts)})" if parts else name

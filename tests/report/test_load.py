@@ -86,6 +86,7 @@ def test_variants_are_named_by_what_tells_them_apart():
         columns=["method", "method_version", "parameters", "weights_sha256"],
     )
     assert list(variant_labels(runs)) == ["equate (defaults)", "equate@beam", "equate (repairs=3)"]
-    assert list(variant_labels(runs[:1])) == ["equate"]
+    assert list(variant_labels(runs[:1])) == ["equate@release"]
+    assert list(variant_labels(runs[:1].assign(parameters="{}"))) == ["equate"]
     alone = runs.assign(method="not-installed")
     assert list(variant_labels(alone))[1] == "not-installed (decoding=beam)"
