@@ -29,6 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _ROWS = 500  # that signs are read from; the results are held against all rows
 _LONGEST = 80  # tokens
+_SIGNED = 1000  # tokens of the longest base whose sign is read: products of sums multiply out without end
 _LONGER = 10  # tokens that a step on the way may add
 _STATES = 400
 _RESULTS = 3
@@ -130,6 +131,8 @@ class _Signs:
 
     def _measured(self, base: Base) -> int:
         tokens = self.writer.base(base)
+        if len(tokens) > _SIGNED:
+            return 0
         program = compile_prefix(tuple(CONSTANT if isinstance(t, float) else t for t in tokens))
         values = program.evaluate_columns(self._columns, [t for t in tokens if isinstance(t, float)])
         if np.all(values > 0.0):

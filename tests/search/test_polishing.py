@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from srbench_ext.expression import Expression, evaluate, parse_infix, simplify
+from srbench_ext.search import polishing
 from srbench_ext.search.polishing import polished
 
 
@@ -113,3 +114,12 @@ def test_constants_stay_exact() -> None:
     np.testing.assert_allclose(evaluate(best, X), evaluate(e, X), rtol=1e-14)
     assert best.complexity < simplify(e).complexity
     assert all(math.isfinite(c) for c in best.constants)
+
+
+def test_the_sign_of_what_is_too_long_to_read_is_not_used(monkeypatch):
+    X = np.random.default_rng(0).uniform(1.0, 2.0, (50, 2))
+    law = Expression(("sqrt", "pow2", "add", "x0", "x1"))
+    (shorter, *_) = polished(law, X, law.evaluate(X), time.monotonic() + 60.0)
+    assert shorter.prefix == ("add", "x0", "x1")
+    monkeypatch.setattr(polishing, "_SIGNED", 0)
+    polished(law, X, law.evaluate(X), time.monotonic() + 60.0)  # ends, whatever it finds
