@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from srbench_ext.corpus import load_mixture
 from srbench_ext.errors import SrbenchError, UnknownNameError, WeightsError
 from srbench_ext.models.official.places import imported_folder
 
@@ -85,6 +84,8 @@ def describe_weights(file: WeightsFile) -> dict[str, Any]:
     WeightsError
         If the card is missing or unreadable.
     """
+    from srbench_ext.corpus import load_mixture
+
     path = file.path.with_suffix(".json")
     try:
         card: dict[str, Any] = json.loads(path.read_text("utf8"))

@@ -237,8 +237,8 @@ def track_of(name: str, parameters: Mapping[str, Any] = MappingProxyType({})) ->
     parameters : mapping
         What differs from the defaults. ``weights`` names the authors' where it is ``official`` or a file
         called ``<source>-official``, as the import of weights calls what it writes; ``release`` and
-        ``<name>-release`` are release weights. Where it is
-        not given, other parameters choose as the method's ``tracks`` say.
+        ``<name>-release`` are release weights. Where it is not given, other parameters choose as the
+        method's ``tracks`` say.
 
     Raises
     ------

@@ -271,6 +271,6 @@ class LatentMethod(Method):
     def _fallbacks(X: FloatArray, y: FloatArray, judge: Judge) -> Iterator[Candidate]:
         """Yield linear formulas."""
         columns = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0]
-        for law, error, name in linear_fallbacks(X, y, columns) if columns else ():
+        for law, error, name in linear_fallbacks(X, y, columns):
             judge.fall_back_on(law, error)
             yield Candidate(law, source=name)

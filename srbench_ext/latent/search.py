@@ -208,7 +208,7 @@ class LatentSearch:
 
     def _add_up(self) -> Generator[Entry, None, None]:
         """Add up terms of what was decoded, after a look at what the best sum leaves."""
-        if self.sums is None or self.archive.exact:
+        if self.sums is None or self.archive.exact or time.monotonic() >= self.deadline:
             return
         rest = None if self.finished else self.sums.rest()
         if rest is not None:  # what is decoded for it is a term, not a formula of the table

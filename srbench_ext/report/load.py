@@ -133,15 +133,12 @@ def _label(variant: _Variant, variants: set[_Variant]) -> str:
     name, parts = method, []
     if len({other[1] for other in variants}) > 1:
         parts.append(f"version {version}")
-    if len({other[2] for other in variants}) > 1:
-        settings = _telling(parameters, {other[2] for other in variants})
-        preset = _preset(method, settings)
-        if preset:
-            name = f"{method}@{preset}"
-        else:
-            parts.append(", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults")
-    elif preset := _preset(method, json.loads(parameters)):
+    of_all = {other[2] for other in variants}
+    settings = _telling(parameters, of_all) if len(of_all) > 1 else json.loads(parameters)
+    if preset := _preset(method, settings):
         name = f"{method}@{preset}"
+    elif len(of_all) > 1:
+        parts.append(", ".join(f"{key}={value}" for key, value in settings.items()) or "defaults")
     if len({other[3] for other in variants}) > 1:
         parts.append(f"weights {weights[:8] or 'none'}")
     return f"{name} ({', '.join(parts)})" if parts else name
