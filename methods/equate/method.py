@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srbench_ext.errors import WeightsError
 from srbench_ext.expression import Expression
-from srbench_ext.method import Candidate, Method, SearchRun
+from srbench_ext.method import Candidate, Limits, Method, SearchRun
 from srbench_ext.models.checkpoint import FOUNDATION_WEIGHTS, load_foundation, read_card
 from srbench_ext.models.foundation import Foundation
 from srbench_ext.models.official.places import weights_path
@@ -125,6 +125,32 @@ class Equate(Method):
     version = "3"
     max_features = MAX_VARIABLES
     choice_rule = "archive-score"
+    limits: ClassVar[Limits] = {
+        "n_bags": (1, None),
+        "bag_size": (1, None),
+        "n_candidates": (1, None),
+        "rounds": (0, None),
+        "eval_steps": (0, None),
+        "joint_steps": (0, None),
+        "batch_size": (1, None),
+        "seeds": (0, None),
+        "samples": (1, None),
+        "temperature": (0.0, 100.0),
+        "directions": (0, None),
+        "radius": (0.0, None),
+        "caution": (0.0, None),
+        "alignment": (0.0, None),
+        "breeding_steps": (0, None),
+        "n_random": (0, None),
+        "infills": (0, None),
+        "ascent_steps": (0, None),
+        "simplicity_weight": (0.0, None),
+        "improve": (0.0, 1.0),
+        "repairs": (0, None),
+        "fresh": (0, None),
+        "network_share": (0.0, 1.0),
+        "patience": (0.0, 1.0),
+    }
 
     def __init__(
         self,

@@ -6,13 +6,13 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from srbench_ext.errors import InputError
 from srbench_ext.expression import warm_up
-from srbench_ext.method import Candidate, Method, SearchRun
+from srbench_ext.method import Candidate, Limits, Method, SearchRun
 from srbench_ext.search import (
     EXACT,
     Island,
@@ -60,6 +60,14 @@ class Evolve(Method):
 
     name = "evolve"
     version = "2"
+    limits: ClassVar[Limits] = {
+        "n_initial": (1, None),
+        "max_rounds": (0, None),
+        "max_tokens": (1, None),
+        "max_constants": (1, None),
+        "max_fit_rows": (1, None),
+        "max_final_rows": (1, None),
+    }
 
     def __init__(
         self,
@@ -89,7 +97,6 @@ class Evolve(Method):
 
     def search(self, X: FloatArray, y: FloatArray, run: SearchRun) -> Iterator[Candidate]:
         """Yield a linear formula, every new member of the front, and the front refitted and snapped."""
-        self._check()
         with run.phase("load"):
             warm_up()
         varying = [index for index in range(X.shape[1]) if np.ptp(X[:, index]) > 0]
@@ -153,15 +160,6 @@ class Evolve(Method):
             )
 
         return build
-
-    def _check(self) -> None:
-        for name in ("n_initial", "max_tokens", "max_fit_rows", "max_final_rows"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise InputError(
-                    f"The {name!r} parameter of Evolve must be an integer of at least 1. "
-                    f"Got {value!r} instead."
-                )
 
     def _evolve(self, islands: list[Island], run: SearchRun) -> Iterator[Candidate]:
         """Yield the new members of the fronts after every batch; two of three go to the reduced table."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import RidgeCV
 
 from srbench_ext.expression import Expression
-from srbench_ext.method import Candidate, Method, SearchRun
+from srbench_ext.method import Candidate, Limits, Method, SearchRun
 
 __all__ = ["LinearRegressor"]
 
@@ -44,6 +45,7 @@ class LinearRegressor(Method):
 
     name = "linear"
     version = "1"
+    limits: ClassVar[Limits] = {"min_alpha": (0.0, None), "max_alpha": (0.0, None), "n_alphas": (1, None)}
 
     def __init__(
         self,

@@ -127,7 +127,7 @@ class Method(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sciki
         InputError
             On NaN or infinity (naming the columns), on shapes that do not fit, and on bad parameters.
         """
-        self._check_parameters()
+        self.check_parameters()
         warm_up()  # kernels are compiled once on a machine, before any clock
         run = SearchRun(
             np.random.default_rng(int(self.random_state)),
@@ -177,7 +177,12 @@ class Method(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]  # sciki
         model: Expression | OpaqueModel = self.result_.best.model
         return predict_quietly(model, table.X)
 
-    def _check_parameters(self) -> None:
+    @final
+    def check_parameters(self) -> None:
+        """Raise :class:`~srbench_ext.errors.InputError` on a parameter's value that is not allowed.
+
+        A fit does so first, and the runner before the first of its runs.
+        """
         owner = type(self).__name__
         seconds = self.max_seconds
         if not isinstance(seconds, numbers.Real) or not math.isfinite(seconds) or seconds <= 0:

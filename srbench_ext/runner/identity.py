@@ -40,6 +40,8 @@ def identity_of(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     ------
     UnknownNameError
         For a method, preset or parameter that does not exist.
+    InputError
+        For a parameter's value that the method does not allow.
     ConfigError
         For an interpreter in which this package cannot be used.
     """
@@ -50,6 +52,7 @@ def identity_of(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     try:
         check_parameters(base, parameters)
         method = create(name, **parameters)
+        method.check_parameters()
     except MissingExtraError:
         # planned all the same: the run leaves a record that says what is missing
         return {

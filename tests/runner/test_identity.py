@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from srbench_ext import registry
-from srbench_ext.errors import ConfigError
+from srbench_ext.errors import ConfigError, InputError
 from srbench_ext.runner import Store, execute, plan
 from srbench_ext.runner.identity import identity_of
 
@@ -82,3 +82,17 @@ def test_an_interpreter_that_is_nowhere_is_refused(apart):
 
 def test_methods_of_this_interpreter_are_asked_here():
     assert identity_of("linear", {"n_alphas": 3})["parameters"] == {"n_alphas": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "allowed"),
+    [
+        ("linear", {"n_alphas": 0}, "n_alphas.*an integer of at least 1. Got 0"),
+        ("evolve", {"max_rounds": 1.5}, "max_rounds.*an integer of at least 0. Got 1.5"),
+        ("gensr", {"selection": "best"}, "selection.*'archive', 'one-se'. Got 'best'"),
+        ("equate", {"improve": 2}, "improve.*at most 1. Got 2"),
+    ],
+)
+def test_values_that_a_method_does_not_allow_end_before_the_first_run(name, parameters, allowed):
+    with pytest.raises(InputError, match=allowed):
+        identity_of(name, parameters)
