@@ -115,7 +115,7 @@ class Screening:
         """Yield linear formulas, every new member of the front, and the front refined on all rows."""
         if not self.columns:
             return
-        for law, error, name in linear_fallbacks(self.X, self.y, self.columns):
+        for law, error, name in linear_fallbacks(self.X, self.y):
             self.judge.fall_back_on(law, error)
             yield Candidate(law, source=name)
         rounds = 0

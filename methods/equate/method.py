@@ -288,7 +288,7 @@ class Equate(Method):
         varying = [i for i in range(X.shape[1]) if X[:, i].std() > 0]
         if not varying:
             return
-        fallbacks = {law: error for law, error, name in linear_fallbacks(X, y, varying)}
+        fallbacks = {law: error for law, error, name in linear_fallbacks(X, y)}
         for law in fallbacks:
             yield Candidate(law, source="linear")
         reduction = reduce_table(X, y, run.rng) if self.probes else Reduction.whole(X.shape[1])

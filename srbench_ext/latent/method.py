@@ -270,7 +270,6 @@ class LatentMethod(Method):
     @staticmethod
     def _fallbacks(X: FloatArray, y: FloatArray, judge: Judge) -> Iterator[Candidate]:
         """Yield linear formulas."""
-        columns = [i for i in range(X.shape[1]) if np.ptp(X[:, i]) > 0]
-        for law, error, name in linear_fallbacks(X, y, columns):
+        for law, error, name in linear_fallbacks(X, y):
             judge.fall_back_on(law, error)
             yield Candidate(law, source=name)

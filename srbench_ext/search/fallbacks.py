@@ -16,27 +16,25 @@ FloatArray = npt.NDArray[np.float64]
 _PENALTIES = np.logspace(-6, 3, 19)
 
 
-def linear_fallbacks(
-    X: FloatArray, y: FloatArray, columns: list[int]
-) -> Iterator[tuple[Expression, float, str]]:
+def linear_fallbacks(X: FloatArray, y: FloatArray) -> Iterator[tuple[Expression, float, str]]:
     """Yield the least-squares formula and the ridge formula, each with its error and name.
 
-    The penalty of the ridge is the one with the least leave-one-out error, of 19 from 1e-6 to 1e3 times the
-    number of rows, on columns of unit variance.
+    They are of the columns that vary; nothing is yielded where none does. The penalty of the ridge is the one
+    with the least leave-one-out error, of 19 from 1e-6 to 1e3 times the number of rows, on columns of unit
+    variance.
 
     Parameters
     ----------
     X, y : ndarray of shape (n, d) and (n,)
-    columns : list of int
-        Columns that vary.
 
     Yields
     ------
     tuple of Expression, float, str
         The error is the leave-one-out mean squared error over the variance of y, in closed form.
     """
-    with np.errstate(all="ignore"):
-        columns = [i for i in columns if 0.0 < X[:, i].std() < np.inf]  # squares may vanish or overflow
+    with np.errstate(all="ignore"):  # squares may vanish or overflow; one value's may leave a rest
+        varying = [0.0 < column.std() < np.inf and np.ptp(column) > 0 for column in X.T]
+    columns = [int(i) for i in np.flatnonzero(varying)]
     if not columns:
         return
     mean, deviation = X[:, columns].mean(axis=0), X[:, columns].std(axis=0)
