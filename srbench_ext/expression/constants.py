@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,7 @@ from srbench_ext.expression.program import FloatArray, as_columns, as_prefix, co
 __all__ = ["ConstantFit", "fit_constants", "fit_constants_many", "warm_up"]
 
 _FAR = 1e3  # columns whose size is further from 1 always set the size of the constants beside them
+_ELSEWHERE = 32  # starts that are only looked at, where a formula is not finite at the others
 _SLOW_WORK = 2e6  # nodes x rows x iterations above which starts are run one by one to keep a deadline
 _NODES_PER_SECOND = 1e8  # a cautious figure for nodes x rows, derivative included
 
@@ -263,26 +265,48 @@ def _fit(target: _Target, job: _Prepared, options: _Options) -> ConstantFit:
     solved = len(plan.kept) == plan.n_linear > 0
     if solved:
         starts = starts[:1]  # all lead to the same solution
-    sizes = np.empty(len(plan.kept))
+    sizes = np.ones(len(plan.kept))
     if not solved and size_kernel(plan.code, columns, sizes):
         far = max(sizes.max(), 1.0 / sizes.min()) > _FAR
         for row in starts[job.given :]:
             both = np.stack([row, row * sizes])
-            row[:] = both[1] if far else _better(target, plan, columns, both, options)
-    values, evaluations, used, converged = _search(target, plan, columns, starts, options)
+            row[:] = both[1] if far else _lowest(target, plan, columns, both, options)[1]
+    values, lowest, evaluations, used, converged = _search(target, plan, columns, starts, options)
+    if len(values) and not (solved or math.isfinite(lowest) or _expired(options.deadline)):
+        others = _elsewhere(len(values)) * sizes
+        evaluations += len(others)
+        lowest, start = _lowest(target, plan, columns, others, options)
+        if math.isfinite(lowest):
+            values, _, spent, more, converged = _search(target, plan, columns, start[None], options)
+            evaluations, used = evaluations + spent, used + more
     expression, loss = _assemble(target, plan, columns, values, job.prefix, options, job.names)
     return ConstantFit(expression, loss, evaluations, used, converged)
 
 
-def _better(
+def _lowest(
     target: _Target, plan: FitPlan, columns: FloatArray, starts: FloatArray, options: _Options
-) -> FloatArray:
-    """Return the start with the lowest loss: constants of 1, or of the size that their columns ask for."""
+) -> tuple[float, FloatArray]:
+    """Return the lowest loss of some starts as they are, infinite if none is finite, and that start."""
     found = np.empty(starts.shape[1])
     affine = options.scale_and_offset
     y, unit = (target.centred, 1.0) if affine else (target.scaled, target.rms)
-    fit_kernel(plan.code, plan.literals, columns, y, affine, unit, starts, 0, options.max_constant, found)
-    return found
+    loss, _, _, _ = fit_kernel(
+        plan.code, plan.literals, columns, y, affine, unit, starts, 0, options.max_constant, found
+    )
+    return float(loss), found
+
+
+@lru_cache(maxsize=64)
+def _elsewhere(n_constants: int) -> FloatArray:
+    """Return starts (s, k) of very different sizes, for formulas that are not finite at the usual ones.
+
+    A logarithm of columns on both sides of zero wants an offset larger than all of its terms.
+    """
+    rng = np.random.default_rng(n_constants)
+    sizes = np.exp(rng.normal(scale=2.0, size=(_ELSEWHERE, n_constants)))
+    signs = np.where(rng.random(sizes.shape) < 0.25, -1.0, 1.0)
+    signs[: _ELSEWHERE // 2] = 1.0
+    return np.asarray(signs * sizes, np.float64)
 
 
 def _constant_fit(target: _Target, names: tuple[str, ...] | None) -> ConstantFit:
@@ -292,14 +316,17 @@ def _constant_fit(target: _Target, names: tuple[str, ...] | None) -> ConstantFit
 
 def _search(
     target: _Target, plan: FitPlan, columns: FloatArray, starts: FloatArray, options: _Options
-) -> tuple[FloatArray, int, int, bool]:
-    """Run the starts, all at once or, where a deadline could be overrun, one by one."""
+) -> tuple[FloatArray, float, int, int, bool]:
+    """Run the starts, all at once or, where a deadline could be overrun, one by one.
+
+    Returns the best constants, their loss, evaluations, starts and whether the best one converged.
+    """
     affine = options.scale_and_offset
     y, unit = (target.centred, 1.0) if affine else (target.scaled, target.rms)
     work = (len(plan.code) + plan.n_linear**2 // 2) * len(y)  # the latter for solving
     watched = options.deadline is not None and work * options.max_iterations * len(starts) > _SLOW_WORK
     batches = [starts[i : i + 1] for i in range(len(starts))] if watched else [starts]
-    best, lowest, converged = starts[0].copy(), np.inf, False
+    best, lowest, converged = starts[0].copy(), math.inf, False
     evaluations = used = 0
     for batch in batches:
         iterations = options.max_iterations
@@ -324,10 +351,10 @@ def _search(
         evaluations += spent
         used += begun
         if loss < lowest:
-            best, lowest, converged = found, loss, done
+            best, lowest, converged = found, float(loss), done
         if lowest <= 1e-24 * len(y):
             break
-    return best, evaluations, used, converged
+    return best, lowest, evaluations, used, converged
 
 
 def _assemble(
