@@ -81,7 +81,7 @@ latent: $(STAMP) ## Analyse the latent spaces of METHODS on the same tables: tab
 	$(CLI) latent $(METHODS) --out $(OUT)
 
 ablation: OUT = results/ablation-$(METHOD)
-ablation: $(STAMP) ## Run the rows of METHOD's ablation at equal seconds, with paired tests
+ablation: $(STAMP) ## Run the rows of METHOD's ablation at equal seconds or decodes, with paired tests
 	$(CLI) ablation $(METHOD) --jobs $(JOBS) --out $(OUT)
 	$(CLI) report $(OUT)
 

@@ -95,7 +95,7 @@ class E2E(Method):
     """
 
     name = "e2e"
-    version = "3"
+    version = "4"
     max_features = MAX_VARIABLES
     choice_rule = "archive-score"
     limits: ClassVar[Limits] = {

@@ -26,7 +26,7 @@ class GenSR(LatentMethod):
     """
 
     name = "gensr"
-    version = "3"
+    version = "4"
     shipped = WEIGHTS
     build = staticmethod(build)
 

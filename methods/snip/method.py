@@ -22,6 +22,6 @@ class SNIP(LatentMethod):
     """
 
     name = "snip"
-    version = "3"
+    version = "4"
     shipped = WEIGHTS
     build = staticmethod(build)

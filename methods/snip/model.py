@@ -32,7 +32,7 @@ NEIGHBOURHOOD = -3.0
 """Log variance around a table's point, beside that of all tables: what GenSR's prior begins with."""
 
 MOMENTUM = 0.01
-"""Of the running variance of the tables' points."""
+"""Of the running mean and variance of the tables' points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class SNIPNet(LatentNet):
         *(n for n, _, _ in LENGTHS),
     )
     config: SNIPConfig
+    centre: Tensor
     variance: Tensor
 
     def __init__(self, config: SNIPConfig) -> None:
@@ -116,6 +117,7 @@ class SNIPNet(LatentNet):
         self.symbolic = nn.Linear(c.width, c.latent)
         self._make_mapper(c.latent, c.slots, c.slot_layers)
         self.sharpness = nn.Parameter(torch.tensor(-math.log(c.temperature)))
+        self.register_buffer("centre", torch.zeros(c.latent))
         self.register_buffer("variance", torch.ones(c.latent))
         self._initialise_space()
 
@@ -160,21 +162,22 @@ class SNIPNet(LatentNet):
         share = (self.symbol_pool(x).squeeze(-1) + hidden).softmax(-1)  # (B, T)
         return self.symbolic((share[..., None] * x).sum(1)).float()  # type: ignore[no-any-return]
 
+    def at_one_length(self, z: Tensor) -> Tensor:
+        """Return latent points (B, L) as the decoder takes them: of length √L where they are normalised."""
+        return nn.functional.normalize(z, dim=-1) * self.dimension**0.5 if self.config.normalised else z
+
     def memory_of(self, z: Tensor) -> Tensor:
         """Return the memory (B, S, D) that the decoder attends to, of latent points (B, L)."""
-        if self.config.normalised:
-            z = nn.functional.normalize(z, dim=-1) * self.dimension**0.5
-        return super().memory_of(z)
+        return super().memory_of(self.at_one_length(z))
 
     def place(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the points (B, L) of tables, and the log variance around each: that of all, scaled."""
-        points = self.table_points(features)
+        """Return the points (B, L) of tables, and the log variance around each: that of all, scaled.
+
+        Points that are decoded at one length have that length here too: another would tell nothing.
+        """
+        points = self.at_one_length(self.table_points(features))
         around = self.variance.clamp(min=1e-6).log() + NEIGHBOURHOOD
         return points, around.expand_as(points)
-
-    def spread(self) -> Tensor:
-        """Return the deviation (L,) of the points of the tables that training met."""
-        return self.variance.clamp(min=1e-6).sqrt()
 
     def encode(self, features: Tensor) -> Tensor:
         """Return the memory (B, S, D) that the latent points of tables expand to."""
@@ -225,8 +228,10 @@ class SNIPNet(LatentNet):
         return loss, self._parts(by_point.detach(), learned, contrast.detach(), found)
 
     def _follow(self, tables: Tensor) -> None:
-        if len(tables) > 1:
-            self.variance.lerp_(tables.float().var(0), MOMENTUM)
+        """Follow mean and variance of the points; a batch holds formulas of one length, not of all."""
+        points = self.at_one_length(tables.float())
+        self.centre.lerp_(points.mean(0), MOMENTUM)
+        self.variance.lerp_((points - self.centre).square().mean(0), MOMENTUM)
 
     def _parts(self, by_point: Tensor, learned: Tensor, contrast: Tensor, found: Tensor) -> Tensor:
         n_tokens = learned.sum().float()

@@ -273,7 +273,7 @@ def _fit(target: _Target, job: _Prepared, options: _Options) -> ConstantFit:
             row[:] = both[1] if far else _lowest(target, plan, columns, both, options)[1]
     values, lowest, evaluations, used, converged = _search(target, plan, columns, starts, options)
     if len(values) and not (solved or math.isfinite(lowest) or _expired(options.deadline)):
-        others = _elsewhere(len(values)) * sizes
+        others = spread_constants(len(values)) * sizes
         evaluations += len(others)
         lowest, start = _lowest(target, plan, columns, others, options)
         if math.isfinite(lowest):
@@ -297,10 +297,11 @@ def _lowest(
 
 
 @lru_cache(maxsize=64)
-def _elsewhere(n_constants: int) -> FloatArray:
-    """Return starts (s, k) of very different sizes, for formulas that are not finite at the usual ones.
+def spread_constants(n_constants: int) -> FloatArray:
+    """Return constants (32, k) of very different sizes, for formulas that are not finite at the usual ones.
 
-    A logarithm of columns on both sides of zero wants an offset larger than all of its terms.
+    A logarithm of columns on both sides of zero wants an offset larger than all of its terms. They are the
+    same ones every time; in the first half all are positive.
     """
     rng = np.random.default_rng(n_constants)
     sizes = np.exp(rng.normal(scale=2.0, size=(_ELSEWHERE, n_constants)))

@@ -70,6 +70,8 @@ class LatentMethod(Method):
         Sequences decoded from a point; at temperature 0 the most likely tokens, once.
     fitness, duplicates, tokens_per_unit, constants
         See :class:`srbench_ext.latent.scoring.Scorer`.
+    complexity_weight : float
+        What a token costs beside the decimal logarithm of the error, of ``log``.
     sums : bool
         Every few generations terms of what was decoded are added up by forward selection; where such a sum
         is better than any formula decoded, the encoder is shown what it leaves.
@@ -115,6 +117,7 @@ class LatentMethod(Method):
         "n_samples": (1, None),
         "temperature": (0.0, 100.0),
         "tokens_per_unit": (1.0, None),
+        "complexity_weight": (0.0, None),
         "patience": (0, None),
         "max_generations": (0, None),
         "max_decodes": (1, None),
@@ -145,6 +148,7 @@ class LatentMethod(Method):
         fitness: Fitness = "log",
         duplicates: Duplicates = "cached",
         tokens_per_unit: float = 400.0,
+        complexity_weight: float = 0.01,
         constants: bool = True,
         sums: bool = True,
         selection: Literal["archive", "one-se"] = "archive",
@@ -175,6 +179,7 @@ class LatentMethod(Method):
         self.fitness = fitness
         self.duplicates = duplicates
         self.tokens_per_unit = tokens_per_unit
+        self.complexity_weight = complexity_weight
         self.constants = constants
         self.sums = sums
         self.selection = selection
@@ -235,7 +240,14 @@ class LatentMethod(Method):
                 space, card = self._load(X.shape[1], run.rng, X)
             if "examples" in card:  # the authors' files do not say it
                 run.note("weights_examples", card["examples"])
-            new_archive = partial(Archive, X, y, run.rng, max_fit_rows=self.max_fit_rows)
+            new_archive = partial(
+                Archive,
+                X,
+                y,
+                run.rng,
+                max_fit_rows=self.max_fit_rows,
+                complexity_weight=self.complexity_weight,
+            )
             if is_official_latent(card):
                 archive = new_archive(max_tokens=MAX_WORDS, max_constants=MAX_WORDS // WORDS_A_NUMBER)
             else:

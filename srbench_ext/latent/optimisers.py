@@ -108,7 +108,11 @@ class CovarianceStrategy:
             {
                 "popsize": population,
                 "CMA_diagonal": separable,
-                "tolflatfitness": np.inf,  # many points decode to one formula: that is no convergence
+                # many points decode to one formula, and a formula keeps its score: that is no convergence
+                "tolflatfitness": np.inf,
+                "tolfun": 0.0,
+                "tolfunhist": 0.0,
+                "tolstagnation": np.inf,
                 "randn": normal,  # else it seeds and uses numpy's global generator
                 "seed": np.nan,
                 "verbose": -9,

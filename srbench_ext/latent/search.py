@@ -154,15 +154,26 @@ class LatentSearch:
     @property
     def finished(self) -> bool:
         """Whether the time, the budget or what there is to find has run out."""
+        return self._ending() is not None
+
+    def _ending(self) -> str | None:
+        """Return what ends the search, None while nothing does."""
         settings = self.settings
-        if time.monotonic() >= self.deadline or self.archive.exact:
-            return True
+        if self.archive.exact:
+            return "exact"
         limits = (
-            (settings.max_generations, self.generation),
-            (settings.max_decodes, self.decoded),
+            ("generations", settings.max_generations, self.generation),
+            ("decodes", settings.max_decodes, self.decoded),
         )
-        if any(limit is not None and reached >= limit for limit, reached in limits):
-            return True
+        for name, limit, reached in limits:
+            if limit is not None and reached >= limit:
+                return name
+        if time.monotonic() >= self.deadline:
+            return "time"
+        return "r2" if self._is_good_enough() else None
+
+    def _is_good_enough(self) -> bool:
+        settings = self.settings
         found = (self.scorer.best, None if self.sums is None else self.archive.best())
         best = [entry for entry in found if entry is not None]
         if settings.stop_r2 is None or not best:
@@ -178,6 +189,7 @@ class LatentSearch:
         run.count("evaluated", self.archive.n_evaluated)
         for reason, count in self.archive.rejected.items():
             run.count(f"rejected: {reason}", count)
+        run.note("ended", self._ending())
         direct, best = self.archive.best(["direct"]), self.archive.best()
         if direct is not None:
             run.note("direct_score", direct.score)

@@ -18,6 +18,9 @@ Formula = tuple[str | float, ...]
 Table = tuple[FloatArray, FloatArray]
 """X (n, d) and y (n,)."""
 
+FEWEST = 10
+"""Rows of a bag of a table that has them."""
+
 
 @runtime_checkable
 class TableEncoder(Protocol):
@@ -26,10 +29,6 @@ class TableEncoder(Protocol):
     @property
     def dimension(self) -> int:
         """Dimensions L of the space."""
-
-    @property
-    def scale(self) -> FloatArray:
-        """Deviation (L,) of the encodings of different tables: the unit that distances are measured in."""
 
     def encode(self, tables: Sequence[Table]) -> tuple[FloatArray, FloatArray]:
         """Return means and log variances (R, L) of R tables with equally many rows and any columns.
@@ -105,8 +104,14 @@ class Start:
 def draw_bags(
     X: FloatArray, y: FloatArray, rng: np.random.Generator, bag_size: int, count: int
 ) -> list[Table]:
-    """Return tables of so many rows of a table, or of all where it has fewer, drawn without replacement."""
-    bags = [rng.permutation(len(y))[:bag_size] for _ in range(count)]
+    """Return tables of so many rows of a table, drawn without replacement.
+
+    Of a table that has no more rows a bag has half, :data:`FEWEST` at least: with all of them every bag would
+    be the same.
+    """
+    n = len(y)
+    size = bag_size if n > bag_size else max(min(n, FEWEST), n // 2)
+    bags = [rng.permutation(n)[:size] for _ in range(count)]
     return [(X[rows], y[rows]) for rows in bags]
 
 
@@ -129,9 +134,10 @@ def localise(
     X, y : ndarray of shape (n, d) and (n,)
     rng : numpy.random.Generator
     bag_size : int
-        Rows of a bag, drawn without replacement.
+        Rows of a bag, see :func:`draw_bags`.
     n_bags : int
-        Bags encoded as they are, at least one.
+        Bags encoded as they are, at least one; the first is the whole table where it has no more rows than a
+        bag.
     n_noisy : int
         Bags with Gaussian noise on y, of 0.01 to ``0.01 (n_noisy / 5 + 1)`` of its deviation, rising
         (the released code: 40).
@@ -147,6 +153,9 @@ def localise(
         noise = 0.01 * (i / 5 + 1) * spread * rng.standard_normal(len(target))
         tables[n_bags + i] = rows, target + noise
     means, log_variances = space.encode(tables)
+    if len(y) <= bag_size:
+        whole = space.encode([(X, y)])
+        means, log_variances = np.vstack([whole[0], means[1:]]), np.vstack([whole[1], log_variances[1:]])
     mean = means[0]
     between = means[:n_bags].var(axis=0) if n_bags > 1 else 0.0
     deviation = np.sqrt(np.exp(log_variances[:n_bags]).mean(axis=0) + between)

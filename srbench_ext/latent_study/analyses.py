@@ -83,9 +83,9 @@ class Analyses:
             self._landscape()
         if isinstance(self.space.method, HasHealth) and self.settings.health_examples:
             self.tell(f"{self.space.name}: health")
-            self.frames.add(
-                "health", self.space.name, _numbers(self.space.method.health(self.settings.health_examples))
-            )
+            health = _numbers(self.space.method.health(self.settings.health_examples))
+            if health:
+                self.frames.add("health", self.space.name, health)
 
     def _chosen(self, count: int, stream: int) -> tuple[NDArray[np.intp], np.random.Generator]:
         """Draw tables, the same ones for every space."""
@@ -105,9 +105,9 @@ class Analyses:
         self.tell(f"{self.space.name}: neighbourhood")
         chosen, rng = self._chosen(self.settings.bases, 3)
         bases = [self.tables[i] for i in chosen]
-        rows = around(
-            self.space, bases, self.means[chosen], self.deviations[chosen], self.settings.draws, rng
-        )
+        variational = isinstance(self.space.method, HasHealth)
+        deviations = self.deviations[chosen] if variational else None
+        rows = around(self.space, bases, self.means[chosen], deviations, self.settings.draws, rng)
         curves = summarise_radii(rows)
         self.frames.add("radii", self.space.name, curves)
         return {"bases": int(rows["base"].nunique()), **areas(curves)}

@@ -17,8 +17,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from srbench_ext.corpus.families import FamilyTable
+from srbench_ext.models.statistics import statistics_of_tables
 
-__all__ = ["MAJORITY", "N_FOLDS", "classify", "compactness", "labels_of", "majority", "raw_features"]
+__all__ = [
+    "MAJORITY",
+    "N_FOLDS",
+    "classify",
+    "compactness",
+    "labels_of",
+    "majority",
+    "raw_features",
+    "statistics_of",
+]
 
 FloatArray = NDArray[np.float64]
 Labels = NDArray[np.str_]
@@ -31,6 +41,7 @@ MAJORITY = "most frequent"
 
 _NEIGHBOURS = 10
 _SILHOUETTE_ROWS = 2000
+_TOGETHER = 256
 _QUANTILES = np.linspace(0.0, 1.0, 11)
 
 
@@ -125,3 +136,14 @@ def raw_features(tables: Sequence[FamilyTable], *, variables: bool) -> FloatArra
         told = [*np.quantile(z, _QUANTILES), skew(z), np.log1p(kurtosis(z, fisher=False)), np.log(deviation)]
         rows.append([*told, float(table.n_variables)] if variables else told)
     return np.array(rows)
+
+
+def statistics_of(tables: Sequence[FamilyTable]) -> FloatArray:
+    """Return the statistics (R, S) that networks with ``statistics_length`` get beside the points.
+
+    They are regressions in closed form (:mod:`srbench_ext.models.statistics`): what the encoder need not
+    learn.
+    """
+    pairs = [(table.X, table.y) for table in tables]
+    parts = [statistics_of_tables(pairs[i : i + _TOGETHER]) for i in range(0, len(pairs), _TOGETHER)]
+    return np.vstack(parts)

@@ -32,6 +32,7 @@ _PATHS: Columns = {
     "step_edit": ("edit a step", ".3f"),
     "step_unlike": ("1−r² a step", ".3f"),
     "monotonicity": ("monotonicity", ".3f"),
+    "changing": ("of paths", "d"),
 }
 _RADII: Columns = {
     "method": ("space", "s"),
@@ -66,31 +67,53 @@ _LANDSCAPE: Columns = {
     "method": ("space", "s"),
     "tables": ("tables", "d"),
     "encoded": ("R² of the encoding", ".3f"),
+    "encoded_error": ("±", ".3f"),
     "best": ("best in the ball", ".3f"),
+    "best_error": ("±", ".3f"),
     "better": ("better", ".3f"),
+    "better_error": ("±", ".3f"),
     "dead": ("dead", ".3f"),
     "distinct": ("distinct", ".3f"),
     "fitness_distance": ("fitness–distance", ".3f"),
+    "fitness_distance_error": ("±", ".3f"),
+    "fitness_distance_of": ("of tables", ".0f"),
     "autocorrelation": ("autocorrelation", ".3f"),
+    "autocorrelation_error": ("±", ".3f"),
+    "autocorrelation_of": ("of tables", ".0f"),
     "walk_length": ("walk length", ".1f"),
+}
+_CONTROL: Columns = {
+    "family": ("family", "s"),
+    "variables": ("variables", "d"),
+    "tables": ("tables", "d"),
+    "valid": ("valid", ".3f"),
+    "fitted": ("finite when fitted", ".3f"),
+    "law_r2": ("R²>0.99", ".3f"),
 }
 NOTES: dict[str, tuple[str, ...]] = {
     "classification": (
         "Our protocol; the papers released neither tables nor classifier: published figures stand apart.",
         "Five folds grouped by law: tables of one law, whatever its constants, are learnt from or judged, "
         "not both. class: family and number of variables.",
-        "Every network is told the number of columns; y alone is what quantiles and moments of y give.",
+        "Every network is told the number of columns; y alone is what quantiles and moments of y give, table "
+        "statistics the regressions in closed form that networks get beside the points.",
+        "Laws are drawn with seeds of their own; short ones may have been met in training.",
+    ),
+    "control": (
+        "What the measures below say of the tables' own laws, whose constants are fitted as everywhere: what "
+        "a decoder that finds every law would get.",
     ),
     "paths": (
-        "Between the ends, 9 points a path: valid is finite on 95% of the rows of both ends with all "
-        "constants at one; R² is with constants fitted to the nearer end. 1−r² compares neighbours up to "
-        "scale and offset.",
+        "Between the ends, 9 points a path: valid is finite on 95% of the rows of both ends for some of 33 "
+        "fixed constants; R² is with constants fitted to the nearer end. 1−r² compares neighbours that are "
+        "fitted to the same end, up to scale and offset; it and the edits are 1 where one has no formula.",
         "monotonicity: rank correlation of the way gone with the tree distance from the first end, and of "
-        "the way to go with that to the second.",
+        "the way to go with that to the second, over the paths on which the formula changes; a path "
+        "that changes once has about 0.8.",
     ),
     "radii": (
         "Radii are in median distances of two encodings (distance) or lengths of the deviation that the "
-        "space gives for the table (deviation).",
+        "space gives for the table (deviation; variational spaces alone). Constants are fitted to the base.",
     ),
     "smoothness": (
         "ρ: rank correlation of the distance of two encodings and 1−r² of their laws. Areas are means over "
@@ -98,13 +121,16 @@ NOTES: dict[str, tuple[str, ...]] = {
     ),
     "landscape": (
         "Fitness is R² with constants fitted. The ball is normal with the deviation of encodings of "
-        "different tables; the walk has steps of a tenth of their median distance. dead: no finite formula.",
+        "different tables; the walk has steps of a tenth of their median distance. dead: no finite formula. "
+        "±: standard error over the tables. The two correlations are over the tables whose fitness varies; "
+        "the best point and the encoding are not among the points of the first.",
     ),
 }
 """What stands under each table."""
 
 TITLES = {
     "classification": "Family of functions, told from the encoding",
+    "control": "The laws themselves",
     "paths": "Interpolation",
     "radii": "Neighbourhood by radius",
     "smoothness": "Smoothness",
@@ -115,6 +141,7 @@ TITLES = {
 
 COLUMNS: dict[str, Columns] = {
     "classification": _CLASSIFICATION,
+    "control": _CONTROL,
     "paths": _PATHS,
     "radii": _RADII,
     "smoothness": _SMOOTHNESS,

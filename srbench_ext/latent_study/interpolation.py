@@ -14,7 +14,7 @@ from srbench_ext.corpus.families import FamilyTable
 from srbench_ext.latent_study.ranks import spearman
 from srbench_ext.latent_study.spaces import Skeleton, Space
 from srbench_ext.latent_study.tree_distance import tree_distance
-from srbench_ext.latent_study.values import Fits, is_valid, unlikeness, values_of
+from srbench_ext.latent_study.values import WELL_FITTED, Fits, is_valid, unlikeness
 
 __all__ = ["FRACTIONS", "PATHS", "Pair", "draw_pairs", "interpolate", "path_between", "summarise_paths"]
 
@@ -25,8 +25,6 @@ FRACTIONS = np.linspace(0.0, 1.0, 11)
 
 PATHS = ("straight", "arc")
 """Straight, and along the arc with the length going evenly from one to the other."""
-
-_WELL_FITTED = 0.99  # R² of an end that counts as reconstructed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +86,11 @@ def interpolate(
     """Return one row a point of every path, with what it decodes to.
 
     Columns: ``pair``, ``same_family``, ``variables``, ``path``, ``fraction``, ``formula``, ``valid`` (finite
-    on 95% of the rows of both ends, constants at one), ``parses`` (a formula without the grammar; None where
+    on 95% of the rows of both ends for some constants), ``parses`` (a formula without the grammar; None where
     the space cannot do without), ``same_law`` (at the ends: the table's own), ``r2`` (constants fitted to the
     nearer end; None where not finite), ``step_edit`` and ``step_unlike`` (tree distance and unlikeness to
-    the point before), ``changed``, ``from_first`` and ``from_second`` (tree distances to the ends).
+    the point before, constants fitted to the nearer end; 1 where one of both has no formula), ``changed``,
+    ``from_first`` and ``from_second`` (tree distances to the ends).
     """
     rows: list[dict[str, object]] = []
     for n_variables in sorted({tables[pair.first].n_variables for pair in pairs}):
@@ -122,13 +121,11 @@ def _along(
     ends: tuple[FamilyTable, FamilyTable],
 ) -> list[dict[str, object]]:
     X = np.vstack([table.X for table in ends])
-    values = [None if s is None else values_of(s, X) for s in skeletons]
     fits = [Fits((table.X, table.y)) for table in ends]
     rows: list[dict[str, object]] = []
     for i, skeleton in enumerate(skeletons):
         nearer = int(FRACTIONS[i] > 0.5)
         at_end = i in (0, len(skeletons) - 1)
-        before, now = (values[i - 1] if i else None), values[i]
         rows.append(
             {
                 "fraction": float(FRACTIONS[i]),
@@ -137,14 +134,26 @@ def _along(
                 "parses": None if freely is None else freely[i] is not None,
                 "same_law": _is_law(skeleton, ends[nearer]) if at_end else None,
                 "r2": fits[nearer].r2(skeleton),
-                "step_edit": _edit(skeletons[i - 1], skeleton) if i else None,
-                "step_unlike": unlikeness(before, now) if before is not None and now is not None else None,
+                "step_edit": _step(skeletons[i - 1], skeleton) if i else None,
+                "step_unlike": _apart(skeletons[i - 1], skeleton, fits[nearer], X) if i else None,
                 "changed": skeletons[i - 1] != skeleton if i else None,
                 "from_first": _edit(skeletons[0], skeleton),
                 "from_second": _edit(skeletons[-1], skeleton),
             }
         )
     return rows
+
+
+def _apart(a: Skeleton | None, b: Skeleton | None, fits: Fits, X: FloatArray) -> float:
+    """Return how unlike two formulas are, both fitted to one end; 1 where there is none."""
+    if a is not None and a == b:
+        return 0.0
+    return unlikeness(fits.values(a, X), fits.values(b, X))
+
+
+def _step(a: Skeleton | None, b: Skeleton | None) -> float:
+    """Return the tree distance of two formulas, 1 where there is none."""
+    return 1.0 if a is None or b is None else tree_distance(a, b)
 
 
 def _edit(a: Skeleton | None, b: Skeleton | None) -> float | None:
@@ -163,7 +172,7 @@ def summarise_paths(points: pd.DataFrame) -> pd.DataFrame:
     ends ``ends_same_law`` and ``ends_r2`` (share above 0.99); ``distinct`` formulas on a path, mean
     ``step_edit`` and ``step_unlike``; ``monotonicity``: mean rank correlation of the fraction with the
     tree distance to the first end, and with that to the second one less than with 1, over the paths on
-    which the formula changes.
+    which the formula changes; their number is ``changing``.
     """
     strata = {
         "all": np.ones(len(points), bool),
@@ -192,11 +201,12 @@ def _summary(part: pd.DataFrame) -> dict[str, float | None]:
         "fitted": float(inside["r2"].notna().mean()),
         "mean_r2": float(inside["r2"].astype(float).clip(lower=0.0).fillna(0.0).mean()),
         "ends_same_law": float(ends["same_law"].astype(float).mean()),
-        "ends_r2": float((ends["r2"].astype(float) > _WELL_FITTED).mean()),
+        "ends_r2": float((ends["r2"].astype(float) > WELL_FITTED).mean()),
         "distinct": float(np.mean([path["formula"].nunique() for path in paths])),
         "step_edit": float(part["step_edit"].astype(float).mean()),
         "step_unlike": float(part["step_unlike"].astype(float).mean()),
         "monotonicity": float(np.mean(monotone)) if monotone else None,
+        "changing": len(monotone),
     }
 
 

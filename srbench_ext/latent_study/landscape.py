@@ -54,8 +54,8 @@ def landscape(
     pandas.DataFrame
         ``table``, ``encoded`` and ``best`` (fitness of the encoding, and the best in the ball), ``dead``
         (share), ``better`` (share of the ball that beats the encoding), ``distinct`` (formulas over points),
-        ``fitness_distance`` (correlation of 1 - fitness and the distance to the best point, which a search
-        wants near 1), ``autocorrelation`` (of the walk's fitness at lag one).
+        ``fitness_distance`` (correlation of 1 - fitness and the distance to the best point, over the others
+        but the encoding; a search wants it near 1), ``autocorrelation`` (of the walk's fitness at lag one).
     """
     deviation = between.std(axis=0)
     step = STEP * typical_distance(between)
@@ -87,26 +87,34 @@ def _of_ball(
 ) -> dict[str, object]:
     """Judge a ball whose first point is the encoding itself."""
     fitness = _fitness(scores)
-    best = ball[int(np.argmax(fitness))]
+    best = int(np.argmax(fitness))
+    others = np.setdiff1d(np.arange(len(ball)), [0, best])
+    far = np.linalg.norm(ball[others] - ball[best], axis=1)
     return {
         "encoded": float(fitness[0]),
         "best": float(fitness.max()),
         "dead": float(np.mean([score is None for score in scores[1:]])),
         "better": float(np.mean(fitness[1:] > fitness[0])),
         "distinct": len(set(decoded)) / len(decoded),
-        "fitness_distance": correlation(1.0 - fitness, np.linalg.norm(ball - best, axis=1)),
+        "fitness_distance": correlation(1.0 - fitness[others], far),
     }
 
 
 def summarise_landscape(rows: pd.DataFrame) -> dict[str, float | None]:
     """Return the means over the tables, where defined, and the walk's correlation length in steps.
 
-    The length is ``-1 / ln`` of the mean autocorrelation, None where that is not between 0 and 1.
+    Beside each stand its standard error (``…_error``) and, of the two correlations, the number of tables
+    where they are defined (``…_of``). The length is ``-1 / ln`` of the mean autocorrelation, None where that
+    is not between 0 and 1.
     """
     means: dict[str, float | None] = {}
     for name in rows.columns.drop("table"):
         known = rows[name].dropna()
-        means[name] = float(known.astype(float).mean()) if len(known) else None
+        values = known.astype(float).to_numpy()
+        means[name] = float(values.mean()) if len(values) else None
+        means[f"{name}_error"] = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else None
+        if name in ("fitness_distance", "autocorrelation"):
+            means[f"{name}_of"] = float(len(values))
     kept = means["autocorrelation"]
     means["walk_length"] = float(-1.0 / np.log(kept)) if kept is not None and 0.0 < kept < 1.0 else None
     return means

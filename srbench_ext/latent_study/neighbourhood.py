@@ -17,7 +17,7 @@ from srbench_ext.expression import compile_prefix
 from srbench_ext.latent_study.ranks import spearman
 from srbench_ext.latent_study.spaces import Skeleton, Space
 from srbench_ext.latent_study.tree_distance import tree_distance
-from srbench_ext.latent_study.values import is_valid, likenesses, values_of
+from srbench_ext.latent_study.values import Fits, is_valid, likenesses
 
 __all__ = [
     "RADII",
@@ -48,7 +48,7 @@ def around(
     space: Space,
     tables: Sequence[FamilyTable],
     encodings: FloatArray,
-    deviations: FloatArray,
+    deviations: FloatArray | None,
     n_draws: int,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
@@ -60,8 +60,10 @@ def around(
         One that decodes.
     tables : sequence of FamilyTable
         The bases.
-    encodings, deviations : ndarray of shape (R, L)
+    encodings : ndarray of shape (R, L)
         Of the bases.
+    deviations : ndarray of shape (R, L) or None
+        That a variational space gives for them; None for another space.
     n_draws : int
         Directions for each base and radius, uniform on the sphere.
     rng : numpy.random.Generator
@@ -71,12 +73,12 @@ def around(
     pandas.DataFrame
         ``base``, ``unit`` (``distance`` or ``deviation``), ``radius`` (of :data:`RADII`), and means over the
         draws: ``valid``, ``changed``, ``edit`` (tree distance), ``unlike`` (see
-        :func:`~srbench_ext.latent_study.values.unlikeness`). Bases that decode to no formula are left out.
+        :func:`~srbench_ext.latent_study.values.unlikeness`; constants fitted to the base). Bases that decode
+        to no formula are left out.
     """
     units = {"distance": np.full(len(tables), typical_distance(encodings))}
-    lengths = np.linalg.norm(deviations, axis=1)
-    if lengths.any():
-        units["deviation"] = lengths
+    if deviations is not None:
+        units["deviation"] = np.linalg.norm(deviations, axis=1)
     directions = rng.standard_normal((len(tables), n_draws, encodings.shape[1]))
     directions /= np.linalg.norm(directions, axis=2, keepdims=True)
     rows: list[dict[str, object]] = []
@@ -92,13 +94,14 @@ def around(
                     if centre is not None:
                         near = decoded[turn * n_draws : (turn + 1) * n_draws]
                         about = {"base": base, "unit": unit, "radius": radius}
-                        rows.append({**about, **_compared(centre, near, tables[base].X)})
+                        rows.append({**about, **_compared(centre, near, tables[base])})
     return pd.DataFrame(rows, columns=["base", "unit", "radius", "valid", "changed", "edit", "unlike"])
 
 
-def _compared(centre: Skeleton, near: Sequence[Skeleton | None], X: FloatArray) -> dict[str, float]:
+def _compared(centre: Skeleton, near: Sequence[Skeleton | None], table: FamilyTable) -> dict[str, float]:
+    X, fits = table.X, Fits((table.X, table.y))
     distinct = list(dict.fromkeys(s for s in near if s is not None))
-    values = [values_of(s, X) for s in (centre, *distinct)]
+    values = [fits.values(s, X) for s in (centre, *distinct)]
     alike = likenesses(np.stack(values))[0, 1:]
     unlike: dict[Skeleton | None, float] = dict(zip(distinct, 1.0 - alike, strict=True))
     return {

@@ -13,17 +13,24 @@ from numpy.typing import NDArray
 from srbench_ext.corpus.families import FamilyTable, family_tables
 from srbench_ext.expression import warm_up
 from srbench_ext.latent_study.analyses import Analyses, Frames
-from srbench_ext.latent_study.classification import classify, compactness, majority, raw_features
+from srbench_ext.latent_study.classification import (
+    classify,
+    compactness,
+    majority,
+    raw_features,
+    statistics_of,
+)
 from srbench_ext.latent_study.maps import SpaceMap, map_of
 from srbench_ext.latent_study.settings import SIZES, Settings
 from srbench_ext.latent_study.spaces import Absent, Space
+from srbench_ext.latent_study.values import control
 from srbench_ext.models.precision import one_thread
 
 __all__ = ["BASELINES", "Study", "run_study"]
 
 FloatArray = NDArray[np.float64]
 
-BASELINES = ("y alone", "y and number of columns", "nothing")
+BASELINES = ("y alone", "y and number of columns", "table statistics", "nothing")
 """Rows of the classification that need no network."""
 
 
@@ -39,6 +46,8 @@ class Study:
     absent : list of Absent
     n_laws : int
         Different laws among the tables.
+    control : pandas.DataFrame
+        See :func:`srbench_ext.latent_study.values.control`; of the tables that neighbourhoods are drawn from.
     classification, paths, points, radii, smoothness, landscape, health : pandas.DataFrame
         See the functions of :mod:`classification`, :mod:`interpolation`, :mod:`neighbourhood` and
         :mod:`landscape`; ``points`` has one row a point of every interpolation.
@@ -49,6 +58,7 @@ class Study:
     spaces: list[dict[str, Any]]
     absent: list[Absent]
     n_laws: int
+    control: pd.DataFrame
     classification: pd.DataFrame
     paths: pd.DataFrame
     points: pd.DataFrame
@@ -107,6 +117,7 @@ def run_study(
         [space.facts for space in spaces],
         list(absent),
         len({table.law for table in tables}),
+        control=_control(tables, settings),
         classification=frames.whole("classification"),
         paths=frames.whole("paths"),
         points=frames.whole("points"),
@@ -122,10 +133,16 @@ def _silent(_: str) -> None:
     return
 
 
+def _control(tables: Sequence[FamilyTable], settings: Settings) -> pd.DataFrame:
+    chosen = np.random.default_rng((settings.seed, 3)).permutation(len(tables))[: settings.bases]
+    return control([tables[i] for i in np.sort(chosen)]) if len(chosen) else pd.DataFrame()
+
+
 def _baselines(tables: Sequence[FamilyTable]) -> dict[str, FloatArray | None]:
-    alone, with_columns, nothing = BASELINES
+    alone, with_columns, statistics, nothing = BASELINES
     return {
         alone: raw_features(tables, variables=False),
         with_columns: raw_features(tables, variables=True),
+        statistics: statistics_of(tables),
         nothing: None,
     }

@@ -36,7 +36,7 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
     published = published_accuracies().assign(kind="published", target="class", classifier="not released")
     first = scores.assign(kind=kinds).astype(object)
     tables = {"classification": pd.concat([first, published.astype(object)], ignore_index=True)}
-    for name in ("paths", "radii", "smoothness", "landscape", "health"):
+    for name in ("control", "paths", "radii", "smoothness", "landscape", "health"):
         frame: pd.DataFrame = getattr(study, name)
         if len(frame):
             tables[name] = frame

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from srbench_ext.expression import compile_prefix
+from srbench_ext.corpus.families import FamilyTable
+from srbench_ext.expression import ConstantFit, compile_prefix, fit_constants
+from srbench_ext.expression.constants import spread_constants
 from srbench_ext.latent_study.spaces import Skeleton, Table
-from srbench_ext.search.screen import Screen
 
-__all__ = ["FINITE_SHARE", "Fits", "is_valid", "likenesses", "unlikeness", "values_of"]
+__all__ = ["FINITE_SHARE", "WELL_FITTED", "Fits", "control", "is_valid", "likenesses", "unlikeness"]
 
 FloatArray = NDArray[np.float64]
 
@@ -18,20 +22,23 @@ FINITE_SHARE = 0.95
 
 _COMPARED_SHARE = 0.5  # of the rows, on which both formulas have to be finite to be compared
 _CONSTANT = 1e-9  # deviation over largest absolute value below which a formula does not vary
-_FIT_STEPS = 30
-
-
-def values_of(skeleton: Skeleton, X: FloatArray) -> FloatArray:
-    """Return the values (n,) of a skeleton on X (n, d) with every constant at one."""
-    program = compile_prefix(skeleton)
-    return program.evaluate(X, np.ones(program.n_constants))
+_STARTS = 8
+WELL_FITTED = 0.99
+"""R² of a formula that counts as fitting."""
 
 
 def is_valid(skeleton: Skeleton | None, X: FloatArray) -> bool:
-    """Return whether there is a formula and it is finite on 95% of the rows of X, constants at one."""
+    """Return whether there is a formula and it is finite on 95% of the rows of X for some constants.
+
+    Tried are ones and :func:`~srbench_ext.expression.constants.spread_constants`: a skeleton leaves its
+    constants open, and a logarithm of centred columns with all of them at one would be valid nowhere.
+    """
     if skeleton is None:
         return False
-    return bool(np.isfinite(values_of(skeleton, X)).mean() >= FINITE_SHARE)
+    program = compile_prefix(skeleton)
+    k = program.n_constants
+    choices = [np.ones(k), *(spread_constants(k) if k else ())]
+    return any(np.isfinite(program.evaluate(X, each)).mean() >= FINITE_SHARE for each in choices)
 
 
 def unlikeness(a: FloatArray, b: FloatArray) -> float:
@@ -78,7 +85,7 @@ def likenesses(values: FloatArray) -> FloatArray:
 
 
 class Fits:
-    """R² of skeletons on one table, constants, scale and offset fitted; each skeleton is fitted once.
+    """Skeletons on one table, with constants, scale and offset from the shared fitter; each is fitted once.
 
     Parameters
     ----------
@@ -87,17 +94,50 @@ class Fits:
     """
 
     def __init__(self, table: Table) -> None:
-        X, y = table
-        centred = (y - y.mean()) / np.abs(y - y.mean()).max()
-        target = centred / np.sqrt(np.mean(centred**2))
-        self._screen = Screen(np.ascontiguousarray(X.T), target, _FIT_STEPS)
-        self._known: dict[Skeleton, float | None] = {}
+        self._X, self._y = table
+        self._known: dict[Skeleton, ConstantFit | None] = {}
 
     def r2(self, skeleton: Skeleton | None) -> float | None:
         """Return R² on the rows of the fit, None where there is no formula or it is not finite on them."""
+        fit = self._fit(skeleton)
+        return None if fit is None else 1.0 - fit.loss / float(np.var(self._y))
+
+    def values(self, skeleton: Skeleton | None, X: FloatArray) -> FloatArray:
+        """Return the values (m,) of the fitted formula on X (m, d); NaN where there is none."""
+        fit = self._fit(skeleton)
+        if fit is None:
+            return np.full(len(X), np.nan)
+        with np.errstate(all="ignore"):
+            return fit.expression.evaluate(X)
+
+    def _fit(self, skeleton: Skeleton | None) -> ConstantFit | None:
         if skeleton is None:
             return None
         if skeleton not in self._known:
-            nmse, _ = self._screen.look(tuple([1.0 if token == "C" else token for token in skeleton]))
-            self._known[skeleton] = 1.0 - nmse if np.isfinite(nmse) else None
+            fit = fit_constants(skeleton, self._X, self._y, n_starts=_STARTS)
+            self._known[skeleton] = fit if np.isfinite(fit.loss) else None
         return self._known[skeleton]
+
+
+def control(tables: Sequence[FamilyTable]) -> pd.DataFrame:
+    """Return what the study's measures say of the tables' own laws: what a perfect decoder would get.
+
+    Columns: ``family``, ``variables``, ``tables``, and of the law's skeleton the shares that are ``valid``,
+    ``fitted`` (finite with fitted constants) and ``law_r2`` (R² above 0.99 with fitted constants).
+    """
+    rows = []
+    for table in tables:
+        r2 = Fits((table.X, table.y)).r2(table.skeleton)
+        rows.append(
+            {
+                "family": table.family,
+                "variables": table.n_variables,
+                "valid": is_valid(table.skeleton, table.X),
+                "fitted": r2 is not None,
+                "law_r2": r2 is not None and r2 > WELL_FITTED,
+            }
+        )
+    grouped = pd.DataFrame(rows).groupby(["family", "variables"])
+    shares = grouped[["valid", "fitted", "law_r2"]].mean()
+    shares.insert(0, "tables", grouped.size())
+    return shares.reset_index()

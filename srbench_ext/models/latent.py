@@ -45,10 +45,6 @@ class LatentNet(Foundation):
     def place(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return means and log variances (B, L) of the latent points of points (B, N, F)."""
 
-    def spread(self) -> Tensor:
-        """Return the deviation (L,) of the means of different tables: one, as the space begins."""
-        return torch.ones(self.dimension)
-
     def _make_mapper(self, latent: int, slots: int, layers: int = 0) -> None:
         """Make what expands a latent point to slots; with layers, they attend to each other after it."""
         width = self.queries.shape[1]
@@ -146,11 +142,6 @@ class NetworkSpace:
     def dimension(self) -> int:
         """Dimensions L of the space."""
         return self.net.dimension
-
-    @property
-    def scale(self) -> FloatArray:
-        """Deviation (L,) of the means of different tables."""
-        return np.asarray(self.net.spread().double().numpy(), np.float64)
 
     @torch.no_grad()
     def encode(self, tables: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:

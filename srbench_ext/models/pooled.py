@@ -9,16 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from srbench_ext.corpus.held_out import held_out
 from srbench_ext.models.encoders import table_features
 from srbench_ext.models.foundation import Foundation
 
 __all__ = ["PooledMemory"]
 
 FloatArray = NDArray[np.float64]
-
-_SCALE_TABLES = 64  # of the held-out set, that the scale is measured on
-_SCALE_ROWS = 64
 
 
 class PooledMemory:
@@ -34,20 +30,11 @@ class PooledMemory:
 
     def __init__(self, net: Foundation) -> None:
         self.net = net
-        self._scale: FloatArray | None = None
 
     @property
     def dimension(self) -> int:
         """Dimensions L of a pooled memory."""
         return self.net.config.width
-
-    @property
-    def scale(self) -> FloatArray:
-        """Deviation (L,) of the encodings of different tables: held-out ones, at the first call."""
-        if self._scale is None:
-            examples = held_out(_SCALE_TABLES, _SCALE_ROWS, n_test_points=1)
-            self._scale = self.encode([(example.X, example.y) for example in examples])[0].std(axis=0)
-        return self._scale
 
     @torch.no_grad()
     def encode(self, tables: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:

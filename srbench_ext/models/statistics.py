@@ -6,13 +6,19 @@ the points has to learn to regress first. The network gets such statistics besid
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from srbench_ext.models.encoders import FEATURES_PER_NUMBER
+from srbench_ext.models.encoders import FEATURES_PER_NUMBER, table_features
 from srbench_ext.models.tokens import MAX_VARIABLES
 
-__all__ = ["TABLE_STATISTICS", "table_statistics"]
+__all__ = ["TABLE_STATISTICS", "statistics_of_tables", "table_statistics"]
+
+FloatArray = NDArray[np.float64]
 
 _COLUMNS = MAX_VARIABLES + 1
 _SIGN, _LOGARITHM, _CLIPPED = 0, 1, 4  # places in the features of a number
@@ -32,6 +38,11 @@ def table_statistics(features: Tensor) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):  # least squares in bfloat16 are noise
         return _statistics(features.float())
+
+
+def statistics_of_tables(tables: Sequence[tuple[FloatArray, FloatArray]]) -> FloatArray:
+    """Return the statistics (R, S) of R tables X (n, d) and y (n,) with equally many rows."""
+    return np.asarray(table_statistics(torch.from_numpy(table_features(tables))).double().numpy())
 
 
 def _statistics(features: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pandas as pd
@@ -32,6 +33,7 @@ def notes_for(runs: pd.DataFrame, published: pd.DataFrame, failures: FailureRule
     """
     notes = (
         _protocol(runs),
+        _decodes(runs),
         _rows(runs),
         _part_of_suite(runs),
         _coverage(runs),
@@ -50,6 +52,24 @@ def _protocol(runs: pd.DataFrame) -> str:
         f", {int(first['n_rows']):,} training rows at most" if pd.notna(first["n_rows"]) else ""
     )
     return f"Protocol `{first['protocol']}` (hash {first['protocol_hash'][:16]}): {limits}."
+
+
+def _decodes(runs: pd.DataFrame) -> str:
+    """Say how many points the searches decoded whose number is bounded, and what ended them."""
+    bounded = runs[[json.loads(text).get("max_decodes") is not None for text in runs["parameters"]]]
+    bounded = bounded.dropna(subset=["decoded"])
+    if bounded.empty:
+        return ""
+    shares = [
+        f"{method} {group['decoded'].mean():.0f} ({_counted(group['ended'])})"
+        for method, group in bounded.groupby("method", sort=True)
+    ]
+    return f"Decoded points a run, and what ended the searches: {'; '.join(shares)}."
+
+
+def _counted(values: pd.Series) -> str:
+    counts = values.fillna("not known").value_counts()
+    return ", ".join(f"{value} {counts[value]}" for value in sorted(counts.index))
 
 
 def _rows(runs: pd.DataFrame) -> str:

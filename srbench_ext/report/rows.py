@@ -45,11 +45,14 @@ RAW_COLUMNS = (
     "curve",
     "near_iid",
     "near_ood",
+    "decoded",
+    "ended",
 )
 """The columns of :func:`raw_row`.
 
 ``parameters`` and ``curve`` are JSON text, ``near_iid`` and ``near_ood`` the shares of points of
-:class:`~srbench_ext.record.Accuracy`.
+:class:`~srbench_ext.record.Accuracy`; ``decoded`` counts the points that a search of a latent space
+decoded, and ``ended`` says what ended it.
 """
 
 
@@ -98,6 +101,8 @@ def raw_row(record: Record) -> list[object]:
         _curve(record),
         record.accuracy.iid if record.accuracy else None,
         record.accuracy.ood if record.accuracy else None,
+        record.counts.get("decoded"),
+        record.notes.get("ended"),
     ]
 
 

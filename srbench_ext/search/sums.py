@@ -8,13 +8,15 @@ up what the table asks for, and the network is then shown what the sum leaves.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from srbench_ext.expression.core import subtree_end
+from srbench_ext.expression.operators import CONSTANT
 from srbench_ext.search.archive import Archive, Entry
 from srbench_ext.search.form import Tokens, expression_of, skeleton_of, with_values
 from srbench_ext.search.library import Library, library_of
@@ -26,6 +28,7 @@ FloatArray = NDArray[np.float64]
 
 _LONGEST = 12  # tokens of a term
 _MOST = 3000  # terms to choose from
+_FORMS = 4  # of a term that differ by the values of its constants
 _ENOUGH = 1e-3  # of the variance: what is left then is not worth terms
 _SUMS = ("add", "sub", "neg")
 _ORIGIN = "sum"
@@ -83,12 +86,21 @@ class TermPool:
 
     def __init__(self, X: FloatArray, y: FloatArray) -> None:
         self.X, self.y = X, y
-        self._written: Counter[Tokens] = Counter()
+        self._written: Counter[tuple[str, ...]] = Counter()
+        self._forms: dict[tuple[str, ...], deque[Tokens]] = {}
         self._values: dict[Tokens, FloatArray] = {}
 
     def add(self, formula: Tokens) -> None:
-        """Count every term and part of a formula; a number stands for a constant."""
-        self._written.update(set(_parts(formula)))
+        """Count every term and part of a formula by its skeleton; a number stands for a constant.
+
+        Of a skeleton with constants the last few values are kept: each is a term of its own in a sum.
+        """
+        parts = {skeleton_of(part): part for part in _parts(formula)}
+        self._written.update(parts.keys())
+        for skeleton, part in parts.items():
+            forms = self._forms.setdefault(skeleton, deque(maxlen=_FORMS))
+            if part not in forms:
+                forms.append(part)
 
     def sums(self, deadline: float) -> list[Tokens]:
         """Return sums with one term more each, as many as the rows pay for; none of one term only.
@@ -102,9 +114,8 @@ class TermPool:
 
     def _library(self) -> Library:
         """Return the terms, those written most often and the shorter of them first."""
-        ordered = sorted(self._written, key=lambda term: (-self._written[term], len(term), repr(term)))[
-            :_MOST
-        ]
+        skeletons = sorted(self._written, key=lambda each: (-self._written[each], len(each), each))
+        ordered = list(islice((form for each in skeletons for form in self._forms[each]), _MOST))
         with np.errstate(all="ignore"):
             for term in ordered:
                 if term not in self._values:
@@ -119,7 +130,15 @@ def _parts(formula: Tokens) -> Iterator[Tokens]:
     for start, token in enumerate(prefix):
         end = subtree_end(prefix, start)
         part = formula[start:end]
-        if token in _SUMS or end - start > _LONGEST:
+        if token in _SUMS or end - start > _LONGEST or _is_multiple(prefix, start, end):
             continue
         if any(isinstance(each, str) and each.startswith("x") for each in part):
             yield part
+
+
+def _is_multiple(prefix: tuple[str, ...], start: int, end: int) -> bool:
+    """Whether a part is a constant times another part, which is a term itself."""
+    if prefix[start] != "mul":
+        return False
+    second = subtree_end(prefix, start + 1)
+    return CONSTANT in (prefix[start + 1], prefix[end - 1] if second == end - 1 else "")

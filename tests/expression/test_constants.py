@@ -257,6 +257,6 @@ def test_only_one_machine_version_of_each_kernel_is_compiled(X: np.ndarray) -> N
 def test_a_logarithm_of_columns_on_both_sides_of_zero_finds_its_offset(size):
     X = np.random.default_rng(0).normal(size=(200, 2))
     y = np.log(6.0 + X[:, 0] - 0.5 * X[:, 1])
-    skeleton = "log add C add mul C x0 mul C x1".split()
+    skeleton = ["log", "add", "C", "add", "mul", "C", "x0", "mul", "C", "x1"]
     fit = fit_constants(skeleton, size * X, y, n_starts=2)
     assert fit.loss < 1e-20

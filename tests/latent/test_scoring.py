@@ -18,6 +18,10 @@ def test_a_point_is_worth_its_best_formula() -> None:
     assert scores[1] < scores[0] < scores[2] == np.inf
 
 
+def test_a_point_without_a_formula_is_worth_nothing_in_the_released_fitness() -> None:
+    assert scorer(fitness="r2").score([[]], "search") == [0.0]
+
+
 def test_a_seen_skeleton_keeps_its_score() -> None:
     it = scorer()
     first = it.score([[LAW], [OTHER]], "search")

@@ -20,7 +20,6 @@ class ToySpace:
     """Tables lie near the origin; a point decodes to the formulas of its largest coordinates."""
 
     dimension = DIMENSION
-    scale = np.ones(DIMENSION)
 
     def __init__(self) -> None:
         self.decoded = 0

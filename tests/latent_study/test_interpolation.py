@@ -84,6 +84,7 @@ def test_a_point_that_decodes_to_nothing_is_not_valid():
     assert whole["valid"] == 0.0
     assert whole["fitted"] == 0.0
     assert whole["mean_r2"] == 0.0
+    assert whole["step_edit"] == whole["step_unlike"] == 1.0
     assert whole["monotonicity"] is None or np.isnan(whole["monotonicity"])
 
 
@@ -119,4 +120,5 @@ def test_a_path_that_goes_evenly_away_is_monotone():
     (line, *_) = summarise_paths(pd.DataFrame(rows)).to_dict("records")
     assert line["monotonicity"] == pytest.approx(1.0)
     assert line["distinct"] == 11
+    assert line["changing"] == 1
     assert line["mean_r2"] == pytest.approx(0.5)

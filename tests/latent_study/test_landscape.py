@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from srbench_ext.corpus.families import FamilyTable
-from srbench_ext.latent_study.landscape import landscape, summarise_landscape
+from srbench_ext.latent_study.landscape import _of_ball, landscape, summarise_landscape
 from srbench_ext.latent_study.ranks import autocorrelation, correlation, spearman
 from srbench_ext.latent_study.spaces import Space
 
@@ -29,7 +29,23 @@ def test_the_better_half_of_the_ball_is_found():
     assert found["better"] == pytest.approx(0.45, abs=0.2)
     assert found["dead"] == 0.0
     assert found["distinct"] == pytest.approx(2 / 61)
-    assert found["fitness_distance"] > 0.0
+
+
+def test_fitness_that_falls_with_the_distance_is_correlated_with_it():
+    ball = np.random.default_rng(0).standard_normal((200, 4))
+    scores = list(1.0 - 0.1 * np.linalg.norm(ball - ball[7], axis=1))
+    assert _of_ball(ball, scores, [("x0",)] * 200)["fitness_distance"] == pytest.approx(1.0)
+
+
+def test_fitness_by_chance_has_no_correlation_with_the_distance():
+    """The best point itself, at distance zero, would make one."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(40):
+        ball = rng.standard_normal((200, 64))
+        scores = list(np.where(rng.random(200) < 0.02, 0.9, 0.1))
+        found.append(_of_ball(ball, scores, [("x0",)] * 200)["fitness_distance"])
+    assert abs(np.mean([each for each in found if each is not None])) < 0.05
 
 
 def test_what_does_not_decode_is_dead():
@@ -46,7 +62,10 @@ def test_a_flat_landscape_has_no_correlation():
 
 def test_the_length_of_the_walk_follows_from_its_autocorrelation():
     rows = pd.DataFrame({"table": [0, 1, 2], "autocorrelation": [0.6, 0.4, None]})
-    assert summarise_landscape(rows)["walk_length"] == pytest.approx(-1 / np.log(0.5))
+    found = summarise_landscape(rows)
+    assert found["walk_length"] == pytest.approx(-1 / np.log(0.5))
+    assert found["autocorrelation_of"] == 2
+    assert found["autocorrelation_error"] == pytest.approx(0.1)
     rows = pd.DataFrame({"table": [0], "autocorrelation": [-0.2]})
     assert summarise_landscape(rows)["walk_length"] is None
 

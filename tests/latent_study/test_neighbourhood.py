@@ -20,12 +20,10 @@ from .toy import TABLES, ToyMethod, ToySpace
 BASES = TABLES[::6]
 
 
-def curves(inner=None, deviation=None):
+def curves(inner=None, variational=True):
     space = Space("gensr", ToyMethod(inner or ToySpace()), (2, 5), 0)
     encodings, deviations = space.encode(BASES)
-    if deviation is not None:
-        deviations = np.full_like(deviations, deviation)
-    rows = around(space, BASES, encodings, deviations, 8, np.random.default_rng(0))
+    rows = around(space, BASES, encodings, deviations if variational else None, 8, np.random.default_rng(0))
     return rows, summarise_radii(rows)
 
 
@@ -41,7 +39,7 @@ def test_more_changes_farther_away():
 
 
 def test_a_space_without_deviations_is_measured_in_distances_alone():
-    rows, _ = curves(deviation=0.0)
+    rows, _ = curves(variational=False)
     assert set(rows["unit"]) == {"distance"}
 
 
@@ -50,8 +48,8 @@ def test_a_point_without_formula_is_as_unlike_as_can_be():
     whole = rows[rows["radius"] == 1.0]["unlike"].mean()
     space = Space("gensr", ToyMethod(ToySpace(farthest=6.0)), (2, 5), 0)
     kept = [t for t in BASES if np.abs(space.encode([t])[0]).max() <= 6.0]
-    encodings, deviations = space.encode(kept)
-    torn = around(space, kept, encodings, deviations * 0, 8, np.random.default_rng(0))
+    encodings, _ = space.encode(kept)
+    torn = around(space, kept, encodings, None, 8, np.random.default_rng(0))
     assert torn[torn["radius"] == 1.0]["unlike"].mean() > whole
     assert torn[torn["radius"] == 1.0]["valid"].mean() < 1.0
 

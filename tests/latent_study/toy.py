@@ -15,7 +15,6 @@ class ToyEncoder:
     """Encodes a table as three moments of y and its number of columns."""
 
     dimension = 4
-    scale = np.ones(4)
 
     def encode(self, tables):
         rows = []

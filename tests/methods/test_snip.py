@@ -187,15 +187,24 @@ def test_the_spread_follows_the_tables_of_training_alone(monkeypatch: pytest.Mon
     net = tiny()
     it = batch(net)
     net.loss(it, 0)
-    torch.testing.assert_close(net.spread(), torch.ones(net.dimension))
+    torch.testing.assert_close(net.variance, torch.ones(net.dimension))
     with torch.no_grad():
         net.numeric.weight.mul_(1000.0)
         net.train()
         for _ in range(30):
             net.loss(it, 0)
-        torch.testing.assert_close(net.spread(), net.table_points(it.features).std(0), rtol=1e-3, atol=0.0)
-        _, around = net.place(it.features)
-    torch.testing.assert_close(around[0], 2 * net.spread().log() - 3.0)
+        points = net.at_one_length(net.table_points(it.features))
+        torch.testing.assert_close(net.variance, points.var(0, correction=0), rtol=1e-3, atol=0.0)
+        placed, around = net.place(it.features)
+    torch.testing.assert_close(placed, points)
+    torch.testing.assert_close(around[0], net.variance.log() - 3.0)
+
+
+def test_points_that_are_decoded_at_one_length_are_given_at_it() -> None:
+    net = tiny(config=dataclasses.replace(tiny().config, normalised=True))
+    with torch.no_grad():
+        placed, _ = net.place(batch(net).features)
+    torch.testing.assert_close(placed.norm(dim=1), torch.full((len(placed),), net.dimension**0.5))
 
 
 @pytest.mark.parametrize("statistics_length", [0, 2])
@@ -289,7 +298,7 @@ def test_its_space_places_tables_and_decodes_points(tiny_weights: str) -> None:
     space = method.open_space(2, np.random.default_rng(0))
     assert isinstance(space, LatentSpace)
     means, log_variances = space.encode([product(seed=seed) for seed in range(3)])
-    assert means.shape == log_variances.shape == (3, space.dimension) == (3, len(space.scale))
+    assert means.shape == log_variances.shape == (3, space.dimension)
     decoded = space.decode(means + 3 * np.random.default_rng(0).normal(size=means.shape))
     assert all(len(row) == 1 for row in decoded)
     assert len({row[0] for row in decoded}) > 1

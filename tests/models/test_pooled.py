@@ -33,10 +33,3 @@ def test_it_encodes_and_does_not_decode():
     assert isinstance(space, TableEncoder)
     assert not isinstance(space, LatentSpace)
     assert space.dimension == CONFIG.width
-
-
-def test_the_scale_is_that_of_different_tables():
-    space = PooledMemory(tiny_foundation().eval())
-    assert space.scale.shape == (CONFIG.width,)
-    assert (space.scale > 0).all()
-    np.testing.assert_array_equal(space.scale, PooledMemory(tiny_foundation().eval()).scale)

@@ -49,6 +49,20 @@ def test_what_was_written_more_often_comes_first():
     assert terms._library().tokens[-1] in (("mul", "x0", "x1"), ("x0",), ("x1",))
 
 
+def test_a_term_with_a_constant_counts_whatever_its_value():
+    X, y = table()
+    terms = TermPool(X, y)
+    for i in range(50):
+        terms.add(("add", "x0", "sin", "mul", 1.0 + 0.01 * i, "x1"))
+    for _ in range(10):
+        terms.add(("pow2", "x3"))
+    tokens = terms._library().tokens
+    sines = [each for each in tokens if each[0] == "sin"]
+    assert [each[2] for each in sines] == [1.0 + 0.01 * i for i in (46, 47, 48, 49)]
+    assert max(map(tokens.index, sines)) < tokens.index(("pow2", "x3"))
+    assert all(each[0] != "mul" for each in tokens)
+
+
 def test_constants_and_long_parts_are_no_terms():
     long = "*".join(["x0"] * 4 + ["x1"] * 4)
     tokens = pool(f"2.5*x3 + {long}")._library().tokens

@@ -76,11 +76,6 @@ class OfficialSpace:
         """Dimensions L of the space."""
         return self.net.config.latent
 
-    @property
-    def scale(self) -> FloatArray:
-        """One in every dimension (L,): the files do not say the deviation of different tables."""
-        return np.ones(self.dimension)
-
     @torch.no_grad()
     def encode(self, tables: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
         """Return means and log variances (R, L) of R tables with equally many rows.
