@@ -9,6 +9,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,10 +27,11 @@ from srbench_ext.models.training import VALIDATION_SEED
 from .method import WEIGHTS
 from .model import GenSRNet, build, divergence
 
-__all__ = ["Health", "measure"]
+__all__ = ["EXAMPLES", "Health", "add_to_card", "measure"]
 
 FloatArray = NDArray[np.float64]
 
+EXAMPLES = 1024
 ACTIVE = 0.01
 """A dimension is active where the variance of its mean over the data is larger (Burda et al., 2016)."""
 
@@ -79,7 +81,7 @@ class Health:
 
 
 @torch.no_grad()
-def measure(net: GenSRNet, corpus: Corpus, n_examples: int = 1024) -> Health:
+def measure(net: GenSRNet, corpus: Corpus, n_examples: int = EXAMPLES) -> Health:
     """Measure a network on ``n_examples`` of the corpus that training never draws."""
     size = min(64, n_examples)
     plan = BatchPlan(
@@ -115,6 +117,15 @@ def measure(net: GenSRNet, corpus: Corpus, n_examples: int = 1024) -> Health:
         exact_posterior=float(judged[:, 1].mean()),
         valid_without_mask=float(judged[:, 2].mean()),
     )
+
+
+def add_to_card(path: Path, corpus: Corpus) -> dict[str, Any]:
+    """Measure weights on :data:`EXAMPLES` examples, write the figures to their card and return that."""
+    with one_thread():
+        net, card = load_weights(path, build)
+        card = {**card, "health": asdict(measure(net, corpus, EXAMPLES))}
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
+    return card
 
 
 def _of_batch(net: GenSRNet, batch: Batch) -> tuple[Tensor, Tensor, Tensor, FloatArray]:

@@ -12,6 +12,7 @@ from srbench_ext.models.batches import BatchPlan, Pools
 from srbench_ext.models.checkpoint import load_foundation
 from srbench_ext.models.training import TrainingConfig, train_release
 
+from .health import add_to_card
 from .model import GenSRConfig, GenSRNet
 
 __all__ = ["main"]
@@ -42,6 +43,8 @@ def main(
 ) -> dict[str, Any]:
     """Train for ``minutes`` (default 120) or ``examples``; write ``gensr.safetensors`` to ``out``.
 
+    The card gets the figures of :mod:`.health`.
+
     With ``examples`` all weights start at random: the controlled budget counts every example. With
     ``minutes`` encoder and decoder start from the foundation model that ships; the card names it.
     """
@@ -58,7 +61,7 @@ def main(
             net.start_from(foundation, torch.cat(features))
         return net
 
-    return train_release(
+    train_release(
         out,
         corpus,
         build,
@@ -69,3 +72,4 @@ def main(
         taken_over=None if start is None else ("foundation", start[1]),
         config=CONFIG,
     )
+    return add_to_card(out / "gensr.safetensors", corpus)

@@ -24,7 +24,7 @@ def ablation(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run every row of a method's ablation at equal seconds, or decodes; `report` then compares them in pairs."""
+    """Run every row of a method's ablation at equal seconds or decodes; `report` compares them in pairs."""
     from srbench_ext.data import find_cache
     from srbench_ext.runner import execute
     from srbench_ext.runner.ablation import load_ablation

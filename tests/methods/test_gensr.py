@@ -10,7 +10,7 @@ import torch
 
 from srbench_ext.corpus import Audit, Corpus, load_mixture
 from srbench_ext.errors import ConfigError, InputError, WeightsError
-from srbench_ext.methods.gensr import train
+from srbench_ext.methods.gensr import health, train
 from srbench_ext.methods.gensr.health import Health, measure
 from srbench_ext.methods.gensr.method import WEIGHTS
 from srbench_ext.methods.gensr.model import Gaussian, GenSRConfig, GenSRNet, build, divergence
@@ -268,9 +268,11 @@ def test_only_a_release_starts_from_the_foundation(
     monkeypatch.setattr(Trainer, "validate", lambda self: {})
     started: list[bool] = []
     monkeypatch.setattr(GenSRNet, "start_from", lambda *_: started.append(True))
+    monkeypatch.setattr(health, "EXAMPLES", 32)
     card = train.main(tmp_path, **budget)
     written = json.loads((tmp_path / "gensr.json").read_text("utf8"))
     assert written == json.loads(json.dumps(card))
+    assert card["health"]["examples"] == 32
     if "minutes" in budget:
         assert started
         assert card["started_from"]["sha256"] == load_foundation()[1]["sha256"]
