@@ -358,7 +358,8 @@ def test_the_shipped_prior_knows_its_table() -> None:
     health = measure(net, Corpus(load_mixture(), Audit([])), 128)
     assert health.ce_prior < health.ce_shuffled - 0.3
     assert health.ce_prior == pytest.approx(card["validation_loss"]["prior"], abs=0.15)
-    assert health.valid_without_mask > 0.7  # 0.86 with these first weights, barely trained
+    assert health.ce_posterior < health.ce_misled - 0.03  # the posterior reads the formula
+    assert health.valid_without_mask > 0.9
 
 
 def test_encoding_takes_tables_of_any_width() -> None:
