@@ -64,7 +64,7 @@ class Evolve(Method):
         "n_initial": (1, None),
         "max_rounds": (0, None),
         "max_tokens": (1, None),
-        "max_constants": (1, None),
+        "max_constants": (0, None),
         "max_fit_rows": (1, None),
         "max_final_rows": (1, None),
     }

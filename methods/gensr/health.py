@@ -18,7 +18,7 @@ from torch import Tensor
 
 from srbench_ext.corpus import Corpus, benchmark_audit, load_mixture
 from srbench_ext.models.batches import Batch, BatchPlan, Pools
-from srbench_ext.models.checkpoint import load_weights
+from srbench_ext.models.checkpoint import load_weights, write_card
 from srbench_ext.models.latent import free_greedy, validity
 from srbench_ext.models.precision import one_thread
 from srbench_ext.models.pretrained import TensorBatch
@@ -124,7 +124,7 @@ def add_to_card(path: Path, corpus: Corpus) -> dict[str, Any]:
     with one_thread():
         net, card = load_weights(path, build)
         card = {**card, "health": asdict(measure(net, corpus, EXAMPLES))}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
+    write_card(path, card)
     return card
 
 

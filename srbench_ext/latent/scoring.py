@@ -86,7 +86,6 @@ class Scorer:
             Whether a later generation sees these skeletons as duplicates. (The released code forgets
             those of the first population.)
         """
-        nothing = 0.0 if self.fitness == "r2" else np.inf  # what a point without a formula is worth
         rows = [[(skeleton_of(formula), formula) for formula in row] for row in decoded]
         asked: dict[Skeleton, Formula] = {}
         for skeleton, formula in (pair for row in rows for pair in row):
@@ -98,7 +97,7 @@ class Scorer:
         for skeleton, of_one in forms.items():
             entries = [self.archive.entry_of(form) for form in of_one]
             self._entries[skeleton] = min(entries, key=self._of)
-        scores = np.array([min((self._score(key) for key, _ in row), default=nothing) for row in rows])
+        scores = np.array([min((self._score(key) for key, _ in row), default=self._of(None)) for row in rows])
         if remember:
             self._spent.update(asked)
         return scores

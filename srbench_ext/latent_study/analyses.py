@@ -17,10 +17,12 @@ from srbench_ext.latent_study.neighbourhood import areas, around, nearness, summ
 from srbench_ext.latent_study.settings import Settings
 from srbench_ext.latent_study.spaces import HasHealth, Space
 
-__all__ = ["Analyses", "Frames"]
+__all__ = ["BASES", "Analyses", "Frames", "draw_tables"]
 
 FloatArray = NDArray[np.float64]
 
+BASES = 3
+"""The stream that draws the tables of the neighbourhood, which the control looks at too."""
 _BETWEEN = 1000  # tables that the width of the landscape's ball is measured on
 
 
@@ -40,6 +42,14 @@ class Frames:
         """Return all rows of an analysis; a frame without rows where there was none."""
         parts = self._parts.get(name, [])
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["method"])
+
+
+def draw_tables(
+    n_tables: int, count: int, seed: int, stream: int
+) -> tuple[NDArray[np.intp], np.random.Generator]:
+    """Return the numbers of ``count`` drawn tables, the same ones for every space, and the generator."""
+    rng = np.random.default_rng((seed, stream))
+    return np.sort(rng.permutation(n_tables)[:count]), rng
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +98,7 @@ class Analyses:
                 self.frames.add("health", self.space.name, health)
 
     def _chosen(self, count: int, stream: int) -> tuple[NDArray[np.intp], np.random.Generator]:
-        """Draw tables, the same ones for every space."""
-        rng = np.random.default_rng((self.settings.seed, stream))
-        return np.sort(rng.permutation(len(self.tables))[:count]), rng
+        return draw_tables(len(self.tables), count, self.settings.seed, stream)
 
     def _interpolation(self) -> None:
         self.tell(f"{self.space.name}: interpolation")
@@ -103,7 +111,7 @@ class Analyses:
 
     def _neighbourhood(self) -> dict[str, Any]:
         self.tell(f"{self.space.name}: neighbourhood")
-        chosen, rng = self._chosen(self.settings.bases, 3)
+        chosen, rng = self._chosen(self.settings.bases, BASES)
         bases = [self.tables[i] for i in chosen]
         variational = isinstance(self.space.method, HasHealth)
         deviations = self.deviations[chosen] if variational else None

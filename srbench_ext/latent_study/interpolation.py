@@ -153,7 +153,8 @@ def _apart(a: Skeleton | None, b: Skeleton | None, fits: Fits, X: FloatArray) ->
 
 def _step(a: Skeleton | None, b: Skeleton | None) -> float:
     """Return the tree distance of two formulas, 1 where there is none."""
-    return 1.0 if a is None or b is None else tree_distance(a, b)
+    distance = _edit(a, b)
+    return 1.0 if distance is None else distance
 
 
 def _edit(a: Skeleton | None, b: Skeleton | None) -> float | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from srbench_ext.corpus.families import FamilyTable, family_tables
 from srbench_ext.expression import warm_up
-from srbench_ext.latent_study.analyses import Analyses, Frames
+from srbench_ext.latent_study.analyses import BASES, Analyses, Frames, draw_tables
 from srbench_ext.latent_study.classification import (
     classify,
     compactness,
@@ -134,8 +134,8 @@ def _silent(_: str) -> None:
 
 
 def _control(tables: Sequence[FamilyTable], settings: Settings) -> pd.DataFrame:
-    chosen = np.random.default_rng((settings.seed, 3)).permutation(len(tables))[: settings.bases]
-    return control([tables[i] for i in np.sort(chosen)]) if len(chosen) else pd.DataFrame()
+    chosen, _ = draw_tables(len(tables), settings.bases, settings.seed, BASES)
+    return control([tables[i] for i in chosen]) if len(chosen) else pd.DataFrame()
 
 
 def _baselines(tables: Sequence[FamilyTable]) -> dict[str, FloatArray | None]:

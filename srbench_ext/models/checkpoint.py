@@ -26,6 +26,7 @@ __all__ = [
     "load_weights",
     "read_card",
     "save_weights",
+    "write_card",
 ]
 
 Network = TypeVar("Network", bound=Pretrained)
@@ -65,8 +66,13 @@ def save_weights(module: nn.Module, path: Path, card: dict[str, Any]) -> dict[st
     save_file(state, partial)
     partial.replace(path)
     card = {**card, "sha256": file_sha256(path), "bytes": path.stat().st_size}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
+    write_card(path, card)
     return card
+
+
+def write_card(path: Path, card: dict[str, Any]) -> None:
+    """Write the card of a weights file beside it."""
+    path.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf8")
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -56,8 +56,8 @@ def _protocol(runs: pd.DataFrame) -> str:
 
 def _decodes(runs: pd.DataFrame) -> str:
     """Say how many points the searches decoded whose number is bounded, and what ended them."""
-    bounded = runs[[json.loads(text).get("max_decodes") is not None for text in runs["parameters"]]]
-    bounded = bounded.dropna(subset=["decoded"])
+    searched = runs.dropna(subset=["decoded"])
+    bounded = searched[[json.loads(text).get("max_decodes") is not None for text in searched["parameters"]]]
     if bounded.empty:
         return ""
     shares = [

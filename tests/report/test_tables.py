@@ -56,6 +56,18 @@ def test_the_notes_name_protocol_and_hash(make_record, tables):
     )
 
 
+def test_a_note_says_what_was_decoded_and_what_ended_it_where_decodes_are_bounded(make_record, tables):
+    bounded = {"parameters": {"max_decodes": 100}}
+    (table,) = tables(
+        make_record(**bounded, counts={"decoded": 100}, notes={"ended": "decodes"}),
+        make_record(**bounded, problem="p2", counts={"decoded": 40}, notes={"ended": "exact"}),
+        make_record(method="beta", counts={"decoded": 7}, notes={"ended": "time"}),
+    )
+    (note,) = [each for each in table.notes if each.startswith("Decoded points")]
+    assert note.endswith(" 70 (decodes 1, exact 1).")
+    assert "beta" not in note
+
+
 def test_the_notes_count_real_and_regenerated_problems(make_record, tables):
     (table,) = tables(
         make_record(), make_record(method="beta"), make_record(problem="p2", source_kind="regenerated")

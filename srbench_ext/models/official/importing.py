@@ -5,7 +5,6 @@ The numbers keep the precision of the file. Nothing is shipped: the user has the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +17,7 @@ from safetensors.torch import load_file
 
 from srbench_ext.errors import UnknownNameError, WeightsError
 from srbench_ext.expression import Expression
-from srbench_ext.models.checkpoint import file_sha256, read_card
+from srbench_ext.models.checkpoint import file_sha256, read_card, write_card
 from srbench_ext.models.official.e2e import E2EConfig, OfficialE2E
 from srbench_ext.models.official.e2e_layout import TIED, read_e2e
 from srbench_ext.models.official.e2e_proposals import propose
@@ -145,7 +144,7 @@ def write_imported(
     finally:
         partial.unlink(missing_ok=True)
     whole |= {"sha256": file_sha256(path), "bytes": path.stat().st_size}
-    path.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n", "utf8")
+    write_card(path, whole)
     return whole
 
 
