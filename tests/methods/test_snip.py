@@ -314,7 +314,6 @@ def test_a_wrong_optimiser_is_refused_by_name() -> None:
         create("snip", optimiser="newton").fit(*product())
 
 
-@pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights of snip: srbench-ext train snip")
 @pytest.mark.parametrize("preset", ["snip", "snip@official", "snip@cma"])
 def test_a_product_is_found_exactly(preset: str) -> None:
     method = create(preset, max_seconds=20).fit(*product())
@@ -322,7 +321,6 @@ def test_a_product_is_found_exactly(preset: str) -> None:
     np.testing.assert_allclose(method.predict(X_new), y_new, rtol=1e-6)
 
 
-@pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights of snip: srbench-ext train snip")
 def test_shipped_tables_and_formulas_find_each_other() -> None:
     _, card = load_weights(WEIGHTS, build)
     validation = card["validation_loss"]
