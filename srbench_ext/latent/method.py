@@ -53,7 +53,8 @@ class LatentMethod(Method):
     population, parents : int
         Points of a generation, and (``official-es``) those that make the next mean.
     step_size : float
-        First step size of CMA-ES, in units of ``scale`` (``official-es``: of the scaled prior variance).
+        First step size of CMA-ES, in units of ``scale`` (``official-es``: of the scaled prior variance;
+        ``random``: of all perturbations).
     scale : {"prior", "unit"}
         Size of perturbations: the deviation of the prior and between bags, or one.
     kept_dimensions : int or None

@@ -251,7 +251,7 @@ class LatentSearch:
         """Return an optimiser that starts at one point."""
         settings, rng = self.settings, self.run.rng
         if settings.optimiser == "random":
-            return RandomSearch(centre, deviation, settings.population, rng)
+            return RandomSearch(centre, settings.step_size * deviation, settings.population, rng)
         return CovarianceStrategy(
             centre,
             deviation,

@@ -58,6 +58,16 @@ def test_every_optimiser_runs_its_generations(optimiser: str) -> None:
     assert run.counts["decoded"] == 1 + 8 + 3 * 12
 
 
+@pytest.mark.parametrize("optimiser", ["separable-cma", "cma", "random"])
+def test_the_step_size_is_the_size_of_the_first_perturbations(optimiser: str) -> None:
+    lengths = []
+    for step_size in (0.5, 1.0):
+        search, _ = searched(optimiser=optimiser, step_size=step_size)
+        around = search._around(np.zeros(DIMENSION), np.ones(DIMENSION))
+        lengths.append(np.linalg.norm(around.ask()))
+    assert lengths[1] == pytest.approx(2 * lengths[0])
+
+
 def test_without_an_optimiser_only_bags_are_decoded() -> None:
     search, run = searched(optimiser="none")
     list(search.generations())
